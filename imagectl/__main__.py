@@ -1,0 +1,167 @@
+"""The program: streams, signals, and the only place that turns an exception into an exit code.
+
+Must stay light at the top: whatever takes time to import is imported under `main`'s watch, so that a
+signal at any moment ends in one line and its exit code.
+"""
+
+import gc
+import io
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from types import FrameType
+from typing import TYPE_CHECKING, Literal, TextIO, cast
+
+from imagectl.errors import EXIT_CODES, ImagectlError
+
+if TYPE_CHECKING:
+    from imagectl.image import Progress
+    from imagectl.render import Color, Face, Output, Presentation
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: ends what Ctrl-C ends, in the same orderly way."""
+
+
+def run() -> None:
+    """The console script."""
+    # Nothing here lives long enough to be worth a collection; what does (apply) switches it on again.
+    gc.disable()
+    sys.exit(main())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `imagectl` with `argv` on this process's streams. Returns the exit code, raises nothing."""
+    argv = sys.argv[1:] if argv is None else argv
+    with suppress(ValueError):  # not in the main thread, where only tests are: no signals to take
+        signal.signal(signal.SIGTERM, _terminate)
+    stdout, stderr = _stream(sys.stdout, "stdout"), _stream(sys.stderr, "stderr")
+    try:
+        return _main(argv, stdout, stderr)
+    except KeyboardInterrupt as stop:  # outside of what `_main` watches: nothing was sent yet, or all is told
+        kind = _kind(stop)
+        _say(stderr, f"imagectl: error: {kind}")
+        return EXIT_CODES[kind]
+
+
+def _main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
+    from imagectl import cli
+    from imagectl.image import Progress
+    from imagectl.render import Face, has_color
+
+    progress = Progress()
+    face = Face(_guess(argv), stdout=stdout, stderr=stderr)
+    try:
+        request = cli.parse(argv, color=has_color(stdout, face.presentation.color, os.environ))
+        if isinstance(request, int):
+            code = request
+        else:
+            face = Face(request.presentation, stdout=stdout, stderr=stderr)
+            code = request.run(face, progress)
+        face.flush()
+    except ImagectlError as error:
+        return _fail(error, face, progress)
+    except KeyboardInterrupt as stop:
+        return _fail(_interrupted(stop, progress), face, progress)
+    except BrokenPipeError:
+        code = 0  # who reads has read enough
+    except Exception as exc:  # noqa: BLE001 - the last door: a bug of ours, told as one
+        bug = ImagectlError("internal", f"unexpected {type(exc).__name__}: {exc}")
+        bug.__cause__ = exc
+        return _fail(bug, face, progress)
+    _let_go(stdout)
+    return code
+
+
+def _fail(error: ImagectlError, face: "Face", progress: "Progress") -> int:
+    """Tell an error, with what is known of the update where the error itself doesn't say."""
+    if error.outcome is None and progress.outcome is not None:
+        error.outcome = progress.outcome
+        if error.kind == "internal":
+            error.message += {
+                "applied": "; the update was applied",
+                "not-applied": "; the update was not applied",
+                "unknown": "; whether the update was applied is not known",
+            }[progress.outcome]
+    with suppress(BrokenPipeError, ImagectlError):  # what else was written is told as far as it can be
+        face.flush()
+    face.error(error)
+    _let_go(sys.stdout)
+    return error.exit_code
+
+
+def _interrupted(stop: KeyboardInterrupt, progress: "Progress") -> ImagectlError:
+    """One line that says what is known, and the command that goes on."""
+    kind = _kind(stop)
+    if not progress.resume:
+        return ImagectlError(kind, kind)
+    known, command = {
+        None: ("no update of {} was sent", "the same command"),
+        "not-applied": ("the update of {} was not applied", "the same command"),
+        "unknown": ("the update of {} was sent, whether it is applied is not known", progress.resume),
+        "applied": ("the update of {} was accepted", progress.resume),
+    }[progress.outcome]
+    message = f"{kind}; {known.format(progress.name)}; to go on: {command}"
+    return ImagectlError(kind, message, image_name=progress.name)
+
+
+def _kind(stop: KeyboardInterrupt) -> Literal["terminated", "interrupted"]:
+    return "terminated" if isinstance(stop, Terminated) else "interrupted"
+
+
+def _guess(argv: Sequence[str]) -> "Presentation":
+    """The options of presentation as far as they can be seen in a command line that may not parse."""
+    from typing import get_args
+
+    from imagectl.render import Color, Output, Presentation
+
+    found: dict[str, str] = {}
+    words = list(argv[: argv.index("--")] if "--" in argv else argv)
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        flag, equals, value = word.partition("=")
+        if word.startswith("-o"):  # -o json, -ojson
+            flag, equals, value = "--output", word[2:], word[2:]
+        found[flag] = value if equals else following
+    output, color = found.get("--output"), found.get("--color")
+    if output not in get_args(Output):
+        output = "json" if "--query" in found else None
+    return Presentation(
+        output=cast("Output | None", output),
+        color=cast("Color", color) if color in get_args(Color) else "auto",
+        debug="--debug" in found,
+    )
+
+
+def _terminate(_signum: int, _frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _stream(stream: TextIO | None, name: str) -> TextIO:
+    """A standard stream that can be written to whatever it is: closed, or of an encoding that lacks a letter."""
+    if stream is None:  # the caller closed it (`>&-`): nobody listens, which is no error
+        stream = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lives as long as the process
+        setattr(sys, name, stream)
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return stream
+
+
+def _let_go(stdout: TextIO) -> None:
+    """Flush stdout where it can be; else see that the interpreter's own last flush doesn't fail again."""
+    try:
+        stdout.flush()
+    except OSError:  # told already, or a reader that has read enough
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stdout.fileno())
+        os.close(null)
+
+
+def _say(stream: TextIO, line: str) -> None:
+    with suppress(OSError):  # nobody listens
+        stream.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    run()

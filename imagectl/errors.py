@@ -1,0 +1,283 @@
+"""The one error type, and the one table from an AWS code or an exception's class to kind and exit code.
+
+Owns which failure is of which kind. Must not import anything of AWS: classes are rows by their name, and
+a test walks botocore's tree to see that none lacks a row.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Literal, NamedTuple
+
+Kind = Literal[
+    "internal",
+    "usage",
+    "not-found",
+    "access",
+    "refused",
+    "transient",
+    "partial",
+    "pending",
+    "interrupted",
+    "terminated",
+]
+
+EXIT_CODES: dict[Kind, int] = {
+    "internal": 1,
+    "usage": 2,
+    "not-found": 3,
+    "access": 4,
+    "refused": 5,
+    "transient": 6,
+    "partial": 7,
+    "pending": 8,
+    "interrupted": 130,
+    "terminated": 143,
+}
+EXIT_CHANGES_PENDING = 10  # --detailed-exitcode: no failure, so no kind
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with the input: where (a flag, a property, a manifest's line) and what."""
+
+    field: str
+    message: str
+    line: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        line = {"Line": self.line} if self.line is not None else {}
+        return {**line, "Field": self.field, "Message": self.message}
+
+    def __str__(self) -> str:
+        where = f"line {self.line}: " if self.line is not None else ""
+        return f"{where}{self.field}: {self.message}" if self.field else f"{where}{self.message}"
+
+
+class ImagectlError(Exception):
+    """What went wrong, for people (`message`, `hint`) and for programs (the rest).
+
+    `outcome` is what is known of the update: `not-applied`, `applied` (the service accepted it) or
+    `unknown`; None where no update was meant. Texts are raw: who shows them makes them safe.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        message: str,
+        *,
+        hint: str | None = None,
+        code: str | None = None,
+        operation: str | None = None,
+        image_name: str | None = None,
+        region: str | None = None,
+        request_id: str | None = None,
+        http_status: int | None = None,
+        attempts: int | None = None,
+        outcome: Literal["not-applied", "applied", "unknown"] | None = None,
+        problems: Iterable[Problem] = (),
+    ) -> None:
+        super().__init__(message)
+        self.kind: Kind = kind
+        self.message = message
+        self.hint = hint
+        self.code = code
+        self.operation = operation
+        self.image_name = image_name
+        self.region = region
+        self.request_id = request_id
+        self.http_status = http_status
+        self.attempts = attempts
+        self.outcome = outcome
+        self.problems = tuple(problems)
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.kind]
+
+    def as_json(self) -> dict[str, Any]:
+        """The contract's error object, keys that don't apply left out."""
+        everything = {
+            "Code": self.code,
+            "Kind": self.kind,
+            "Message": self.message,
+            "Hint": self.hint,
+            "Operation": self.operation,
+            "ImageName": self.image_name,
+            "Region": self.region,
+            "RequestId": self.request_id,
+            "HTTPStatusCode": self.http_status,
+            "Attempts": self.attempts,
+            "Retryable": self.kind == "transient",
+            "Outcome": self.outcome,
+            "ExitCode": self.exit_code,
+            "Problems": [problem.as_json() for problem in self.problems] or None,
+        }
+        return {key: value for key, value in everything.items() if value is not None}
+
+
+def usage(problems: Iterable[Problem]) -> ImagectlError:
+    """All that is wrong with the input, as one error: nothing was sent."""
+    problems = tuple(problems)
+    message = str(problems[0]) if len(problems) == 1 else f"{len(problems)} problems, nothing was sent"
+    return ImagectlError("usage", message, outcome="not-applied", problems=problems)
+
+
+class Row(NamedTuple):
+    """How one failure is told. `message` replaces the failure's own text where that may hold secrets
+    or says too little; `{detail}` in it is that text.
+    """
+
+    kind: Kind
+    hint: str | None = None
+    message: str | None = None
+
+
+_LOGIN = "renew the credentials (for SSO: aws sso login) and run the command again"
+_AGAIN = "it is safe to run the same command again"
+_CLOCK = "check this machine's clock, and the secret key"
+_CONFIG = "check the environment and ~/.aws/config"
+_NETWORK = "check the network, the proxy and the region; " + _AGAIN
+
+# The service's error codes, without the suffix `Exception`: they appear with and without it.
+CODES: dict[str, Row] = {
+    "ResourceNotFound": Row("not-found"),
+    "ResourceInUse": Row("transient", "the image is being changed by somebody else; " + _AGAIN),
+    "Conflict": Row("transient", "the image is being changed by somebody else; " + _AGAIN),
+    "Validation": Row("refused"),
+    "ValidationError": Row("refused"),
+    "ResourceLimitExceeded": Row("refused", "ask for a higher service quota"),
+    "InvalidAction": Row("refused", "does the endpoint serve SageMaker?"),
+    "UnknownOperation": Row("refused", "does the endpoint serve SageMaker?"),
+    "InvalidParameterCombination": Row("refused"),
+    "InvalidParameterValue": Row("refused"),
+    "InvalidQueryParameter": Row("refused"),
+    "MalformedQueryString": Row("refused"),
+    "MalformedHttpRequest": Row("refused"),
+    "MissingAction": Row("refused", "does the endpoint serve SageMaker?"),
+    "MissingParameter": Row("refused"),
+    "RequestEntityTooLarge": Row("refused"),
+    "Serialization": Row("refused"),
+    "AccessDenied": Row("access", "the README lists the permissions that each command needs"),
+    "NotAuthorized": Row("access", "the README lists the permissions that each command needs"),
+    "UnauthorizedOperation": Row("access", "the README lists the permissions that each command needs"),
+    "OptInRequired": Row("access", "the account is not signed up for SageMaker, or not in this region"),
+    "ExpiredToken": Row("access", _LOGIN),
+    "RequestExpired": Row("access", _CLOCK),
+    "UnrecognizedClient": Row(
+        "access", "the access key is not valid here: check profile, account and region"
+    ),
+    "InvalidClientTokenId": Row("access", "the access key is not valid: check the profile"),
+    "InvalidAccessKeyId": Row("access", "the access key is not valid: check the profile"),
+    "InvalidSignature": Row("access", _CLOCK),
+    "SignatureDoesNotMatch": Row("access", _CLOCK),
+    "IncompleteSignature": Row("access", _CLOCK),
+    "MissingAuthenticationToken": Row("access", "the request was not signed: check the credentials"),
+    "Throttling": Row("transient", "the account's rate limit; " + _AGAIN),
+    "Throttled": Row("transient", "the account's rate limit; " + _AGAIN),
+    "RequestThrottled": Row("transient", "the account's rate limit; " + _AGAIN),
+    "TooManyRequests": Row("transient", "the account's rate limit; " + _AGAIN),
+    "RequestLimitExceeded": Row("transient", "the account's rate limit; " + _AGAIN),
+    "LimitExceeded": Row("transient", "the account's rate limit; " + _AGAIN),
+    "SlowDown": Row("transient", "the account's rate limit; " + _AGAIN),
+    "InternalFailure": Row("transient", _AGAIN),
+    "InternalError": Row("transient", _AGAIN),
+    "InternalServerError": Row("transient", _AGAIN),
+    "ServiceUnavailable": Row("transient", _AGAIN),
+    "RequestTimeout": Row("transient", _AGAIN),
+    "RequestAborted": Row("transient", _AGAIN),
+}
+
+# Exceptions by class name. A class without a row of its own takes its nearest parent's; the roots have
+# none, so that a class botocore adds one day is noticed by a test instead of being guessed at.
+EXCEPTIONS: dict[str, Row] = {
+    # Credentials. Their texts may quote a credential_process's stderr or a token: never passed on.
+    "NoCredentialsError": Row(
+        "access",
+        "set AWS_PROFILE or --profile, log in (aws sso login), or see `aws configure`",
+        "no AWS credentials found",
+    ),
+    "PartialCredentialsError": Row("access", _CONFIG, "the AWS credentials are incomplete"),
+    "CredentialRetrievalError": Row("access", _CONFIG, "the AWS credentials could not be retrieved"),
+    "UnknownCredentialError": Row("access", _CONFIG, "an unknown kind of credentials is configured"),
+    "RefreshWithMFAUnsupportedError": Row("access", _LOGIN, "the credentials expired and need MFA"),
+    "MetadataRetrievalError": Row("access", _CONFIG, "the instance's metadata service gave no credentials"),
+    "TokenRetrievalError": Row("access", _LOGIN, "the SSO token could not be retrieved"),
+    "NoAuthTokenError": Row("access", _LOGIN, "there is no SSO token"),
+    "UnknownTokenProviderError": Row("access", _CONFIG, "an unknown kind of token is configured"),
+    "SSOError": Row("access", _LOGIN, "the SSO session has expired or is not valid"),
+    "LoginError": Row("access", "log in again (aws login)", "the login session has expired or is not valid"),
+    "JSONDecodeError": Row("access", _CONFIG, "a credentials source (credential_process?) printed no JSON"),
+    # Configuration.
+    "ProfileNotFound": Row("access", "see `aws configure list-profiles`"),
+    "ConfigNotFound": Row("access", _CONFIG),
+    "ConfigParseError": Row("access", _CONFIG),
+    "InvalidConfigError": Row("access", _CONFIG),
+    "InvalidDefaultsMode": Row("access", _CONFIG),
+    "InvalidProxiesConfigError": Row("access", _CONFIG, "the proxy configuration is not valid"),
+    "InvalidRetryConfigurationError": Row("access", _CONFIG),
+    "InvalidIMDSEndpointError": Row("access", _CONFIG),
+    "InvalidIMDSEndpointModeError": Row("access", _CONFIG),
+    "InvalidSTSRegionalEndpointsConfigError": Row("access", _CONFIG),
+    "InvalidChecksumConfigError": Row("access", _CONFIG),
+    "InvalidEndpointConfigurationError": Row("access", _CONFIG),
+    "NoRegionError": Row("access", "set --region or AWS_REGION", "no region is set"),
+    "BaseEndpointResolverError": Row("access", "check the region and the FIPS and dual-stack settings"),
+    "EndpointProviderError": Row("access", "check the region and the FIPS and dual-stack settings"),
+    "ServiceNotInRegionError": Row("access", "check the region"),
+    "UnknownRegionError": Row("access", "check the region"),
+    "InvalidRegionError": Row("access", "check the region"),
+    "InvalidDNSNameError": Row("access", _CONFIG),
+    "InvalidHostLabelError": Row("access", _CONFIG),
+    "UnknownSignatureVersionError": Row("access", _CONFIG),
+    "UnsupportedSignatureVersionError": Row("access", _CONFIG),
+    "FileNotFoundError": Row("access", _CONFIG),
+    "PermissionError": Row("access", _CONFIG),
+    "UnicodeDecodeError": Row("access", _CONFIG, "a configuration file is not UTF-8"),
+    "ValueError": Row("access", _CONFIG),
+    # Before ValueError would claim them: what is on the wire, not in a file.
+    "SSLError": Row("access", "for a private CA: --ca-bundle FILE or AWS_CA_BUNDLE"),
+    # The network.
+    "ConnectionError": Row("transient", _NETWORK),
+    "HTTPClientError": Row("transient", _NETWORK),
+    "ConnectionClosedError": Row("transient", _NETWORK),
+    "CapacityNotAvailableError": Row("transient", "too many failures in a row; " + _AGAIN),
+    "IncompleteReadError": Row("transient", _NETWORK),
+    "ResponseStreamingError": Row("transient", _NETWORK),
+    # A reply that is not SageMaker's.
+    "ResponseParserError": Row("refused", "does the endpoint serve SageMaker, or is a proxy answering?"),
+    "ChecksumError": Row("refused", "the reply was damaged on its way"),
+    "FlexibleChecksumError": Row("refused", "the reply was damaged on its way"),
+    "PaginationError": Row("refused", "the service's page tokens go in a circle"),
+}
+
+# What botocore may raise and only a bug of ours, or a broken installation, can cause.
+_OURS = (
+    "ApiVersionNotFoundError AwsChunkedWrapperError DataNotFoundError"
+    " InvalidEndpointDiscoveryConfigurationError"
+    " InvalidExpressionError InvalidS3AddressingStyleError InvalidS3UsEast1RegionalEndpointConfigError"
+    " MD5UnavailableError MissingDependencyException MissingParametersError OperationNotPageableError"
+    " ParamValidationError StubResponseError UnknownClientMethodError UnknownServiceStyle"
+    " UnseekableStreamError UnsupportedOutpostResourceError UnsupportedS3AccesspointConfigurationError"
+    " UnsupportedS3ArnError UnsupportedS3ConfigurationError UnsupportedS3ControlArnError"
+    " UnsupportedS3ControlConfigurationError UnsupportedServiceProtocolsError ValidationError"
+    " WaiterConfigError WaiterError UndefinedModelAttributeError EventStreamError"
+)
+EXCEPTIONS |= {name: Row("internal") for name in _OURS.split()}
+
+
+def of_code(code: str, http_status: int | None) -> Row:
+    """The row of a service's error code; one that isn't known is judged by its HTTP status."""
+    row = CODES.get(code.removesuffix("Exception"))
+    if row:
+        return row
+    status = http_status or 0
+    if status >= 500 or status == 429:
+        return Row("transient", _AGAIN)
+    if status in {401, 403, 407}:
+        return Row(
+            "access", "refused before it reached SageMaker? Check the proxy, the endpoint and the credentials"
+        )
+    return Row("refused")
+
+
+def of_exception(cls: type[BaseException]) -> Row | None:
+    """The row of an exception's class: its own or its nearest parent's; None where it has none."""
+    return next((EXCEPTIONS[base.__name__] for base in cls.__mro__ if base.__name__ in EXCEPTIONS), None)

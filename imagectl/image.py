@@ -1,0 +1,170 @@
+"""The nouns: what an image is, what is wanted of it, what differs, what came of it.
+
+Frozen values and pure functions. Knows nothing of flags, files, AWS libraries or terminals.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from imagectl.errors import ImagectlError
+
+# What UpdateImage can set, in the order in which it is shown; what it can delete.
+PROPERTIES = ("Description", "DisplayName", "RoleArn")
+DELETABLE = ("Description", "DisplayName")
+
+STATUSES = ("CREATING", "CREATED", "CREATE_FAILED", "UPDATING", "UPDATE_FAILED", "DELETING", "DELETE_FAILED")
+# States that no waiting turns into CREATED.
+DEAD_ENDS = frozenset({"CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED", "DELETING"})
+
+_ARN = re.compile(
+    r"arn:(?P<partition>aws(?:-\w+)*):sagemaker:(?P<region>[^:]+):(?P<account>[0-9]{12}):image/"
+    r"(?P<name>[a-zA-Z0-9](?:[-.]?[a-zA-Z0-9])*)",
+    re.ASCII,
+)
+
+Result = Literal["requested", "updated", "unchanged", "planned", "applied", "not-applied", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageArn:
+    """An image's ARN, taken apart. The pattern is that of ImageArn in the API's UpdateImage page."""
+
+    partition: str
+    region: str
+    account: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> "ImageArn | None":
+        """Take `text` apart; None where it is no image ARN as a whole."""
+        match = _ARN.fullmatch(text) if len(text) <= 256 else None
+        return cls(**match.groupdict()) if match else None
+
+    def __str__(self) -> str:
+        return f"arn:{self.partition}:sagemaker:{self.region}:{self.account}:image/{self.name}"
+
+    def same_image(self, other: "ImageArn") -> bool:
+        """Whether both name one image. SageMaker writes some ARNs in lower case, so case is no difference."""
+        return str(self).casefold() == str(other).casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image as DescribeImage or ListImages returns it; `fields` is that reply, by the API's names."""
+
+    fields: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.fields.get("ImageName", ""))
+
+    @property
+    def arn(self) -> str:
+        return str(self.fields.get("ImageArn", ""))
+
+    @property
+    def status(self) -> str:
+        return str(self.fields.get("ImageStatus", ""))
+
+    @property
+    def failure_reason(self) -> str | None:
+        return self.fields.get("FailureReason")
+
+    def get(self, name: str) -> str | None:
+        """The value of a property, None where the image has none."""
+        return self.fields.get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageUpdate:
+    """What is wanted of one image: a property's new value, or None to delete it. Absent is left alone."""
+
+    name: str
+    wanted: Mapping[str, str | None]
+
+    def request(self) -> dict[str, Any]:
+        """The parameters of UpdateImage: just what was asked for."""
+        deleted = [name for name, value in self.wanted.items() if value is None]
+        set_ = {name: value for name, value in self.wanted.items() if value is not None}
+        return {"ImageName": self.name, **set_, **({"DeleteProperties": deleted} if deleted else {})}
+
+    def shown(self) -> "tuple[Change, ...]":
+        """The changes asked for, where the image as it was has not been read."""
+        return tuple(Change(name, self.wanted[name]) for name in PROPERTIES if name in self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One property's way from `before` to `after`; None is a property that isn't there."""
+
+    name: str
+    after: str | None
+    before: str | None = None
+    read: bool = False  # whether `before` was read from the service; where not, it says nothing
+
+    def as_json(self) -> dict[str, Any]:
+        before = {"Before": self.before} if self.read else {}
+        return {"Property": self.name, **before, "After": self.after}
+
+
+def diff(current: Image, update: ImageUpdate) -> tuple[Change, ...]:
+    """What `update` would change of `current`: the one comparison behind preview, skip, wait and rollback."""
+    return tuple(
+        Change(name, update.wanted[name], before=current.get(name), read=True)
+        for name in PROPERTIES
+        if name in update.wanted and update.wanted[name] != current.get(name)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one update: the one value that text and JSON are computed from."""
+
+    result: Result
+    name: str
+    region: str
+    arn: str | None = None
+    changes: tuple[Change, ...] = ()
+    line: int | None = None  # of the manifest
+    error: ImagectlError | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """By the contract's names: a script that reads UpdateImage's reply reads this unchanged."""
+        return {
+            **({"ImageArn": self.arn} if self.arn else {}),
+            "ImageName": self.name,
+            "Region": self.region,
+            "Outcome": self.result,
+            "Changes": [change.as_json() for change in self.changes],
+            **({"Line": self.line} if self.line is not None else {}),
+            **({"Error": self.error.as_json()} if self.error else {}),
+        }
+
+
+@dataclass(slots=True)
+class Progress:
+    """What is known of one update while it is under way: what to say when a signal or a full disk ends us.
+
+    The only value here that changes: whoever carries the update out moves `outcome` on as facts arrive.
+    """
+
+    outcome: Literal["not-applied", "applied", "unknown"] | None = None  # None: nothing was to be sent
+    name: str = ""
+    resume: str = ""  # the command that finds out, or goes on
+
+
+class Images(Protocol):
+    """The service as the verbs see it. Every method raises ImagectlError and nothing else."""
+
+    region: str
+
+    def describe(self, name: str, *, glance: bool = False) -> Image:
+        """Read one image; `glance` is one look among many: one attempt, short timeouts."""
+
+    def update(self, update: ImageUpdate, progress: Progress) -> str:
+        """Send one UpdateImage and return the ARN; `progress` says from when on it may have arrived."""
+
+    def list(self, *, glance: bool = False, **filters: Any) -> Iterator[Image]:
+        """All images that match ListImages' parameters, page after page as they are asked for."""

@@ -1,0 +1,403 @@
+"""The only caller of botocore: connects, describes, lists, updates, and turns its errors into ours.
+
+Decides nothing about what to do next and prints nothing. botocore is imported inside `connect`, so that
+whatever is wrong with the input is found without it.
+"""
+
+import ipaddress
+import os
+import re
+import shlex
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from imagectl.errors import ImagectlError, Problem, Row, of_code, of_exception
+from imagectl.image import Image, ImageArn, ImageUpdate, Progress
+from imagectl.text import quote
+
+Log = Callable[[str], None]
+
+# A look among many (polls, suggestions, completion): one attempt that doesn't outlast the patience of
+# who waits, whatever the options say about the request that matters.
+_GLANCE_CONNECT, _GLANCE_READ = 2.0, 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Where and as whom to call. None: as environment and profile say. Timeouts in seconds."""
+
+    profile: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    ca_bundle: str | None = None
+    connect_timeout: float = 5.0
+    read_timeout: float = 30.0
+    max_attempts: int | None = None
+    allow_http: bool = False
+
+    def problems(self) -> list[Problem]:
+        """All that is wrong with the options themselves, found without the network."""
+        found = []
+        if self.region is not None and not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", self.region):
+            found.append(Problem("--region", f"is no region's name: {quote(self.region)}"))
+        if self.profile == "":
+            found.append(Problem("--profile", "is empty"))
+        if self.ca_bundle is not None and not os.access(self.ca_bundle, os.R_OK):
+            found.append(Problem("--ca-bundle", f"can't be read: {quote(self.ca_bundle)}"))
+        if self.endpoint_url is not None:
+            found += [
+                Problem("--endpoint-url", text)
+                for text in _wrong_endpoint(self.endpoint_url, self.allow_http)
+            ]
+        return found
+
+    def flags(self, region: str) -> list[str]:
+        """The flags that make another command speak to the same place."""
+        given = {
+            "--profile": self.profile,
+            "--endpoint-url": self.endpoint_url,
+            "--ca-bundle": self.ca_bundle,
+        }
+        flags = [f"--region {region}", *(f"{flag} {shlex.quote(v)}" for flag, v in given.items() if v)]
+        return [*flags, "--allow-http"] if self.allow_http else flags
+
+
+def _wrong_endpoint(url: str, allow_http: bool) -> list[str]:
+    """What is wrong with an endpoint: no URL at all, or one that would carry credentials in the clear."""
+    nonsense = [f"is no http(s) URL: {quote(url)}"]
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port  # reading the port checks it
+    except ValueError:
+        return nonsense
+    if parts.scheme not in {"http", "https"} or not host or any(char.isspace() for char in url):
+        return nonsense
+    if parts.scheme == "http" and not allow_http and not _is_loopback(host):
+        return [f"would send credentials in the clear: {quote(url)} (use https, or --allow-http)"]
+    return []
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def connect(connection: Connection, *, arn: ImageArn | None = None, log: Log | None = None) -> "SageMaker":
+    """Resolve region, endpoint and credentials, and make a client. Sends nothing to SageMaker.
+
+    Raises ImagectlError: `access` for configuration and credentials, `usage` never (see `problems`).
+    """
+    # The door: 0.1 s that only who calls the service has to pay. Nothing of it before.
+    import botocore.session
+
+    from imagectl import service_model
+
+    region = None
+    try:
+        session = botocore.session.Session(profile=connection.profile)
+        service_model.install(session)
+        region = (
+            connection.region
+            or (arn.region if arn else None)
+            or os.environ.get("AWS_REGION")
+            or session.get_config_variable("region")
+        )
+        bundle = connection.ca_bundle or session.get_config_variable("ca_bundle")
+        if bundle and not os.access(bundle, os.R_OK):
+            raise FileNotFoundError(f"the CA bundle can't be read: {quote(bundle)} (AWS_CA_BUNDLE)")
+        service = SageMaker(session, connection, region, log)
+        credentials = session.get_credentials()
+        # Roles, SSO and credential_process are only asked here: a failure of theirs is no failure of a call.
+        frozen = credentials.get_frozen_credentials() if credentials else None
+        account = getattr(credentials, "account_id", None)
+    except ImagectlError:
+        raise
+    except Exception as exc:
+        raise _error(exc, "access", region=region, outcome="not-applied") from exc
+    if frozen is None or not frozen.access_key:
+        nobody = botocore.exceptions.NoCredentialsError()
+        raise _error(nobody, "access", region=region, outcome="not-applied")
+    if arn and account and account != arn.account:
+        # UpdateImage takes a name only: sent as is, it would change this account's image of that name.
+        raise ImagectlError(
+            "access",
+            f"the ARN is of account {arn.account}, the credentials are of account {account}",
+            hint="choose the profile of the ARN's account",
+            image_name=arn.name,
+            region=region,
+            outcome="not-applied",
+        )
+    return service
+
+
+@dataclass(slots=True)
+class _Call:
+    """One operation under way in one thread: how often it was sent, and whether that may have worked."""
+
+    progress: Progress | None = None
+    sent: int = 0
+    settled: int = 0  # how many of the sent are known not to have been carried out
+
+    def sending(self, **_: Any) -> None:
+        self.sent += 1
+        self.tell()
+
+    def received(self, parsed_response: dict[str, Any] | None, exception: Exception | None) -> None:
+        if exception is not None:
+            self.settled += _never_arrived(exception)
+        elif parsed_response is not None:
+            status = parsed_response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            self.settled += 400 <= status < 500
+        self.tell()
+
+    def tell(self) -> None:
+        if self.progress:
+            self.progress.outcome = self.outcome
+
+    @property
+    def outcome(self) -> Literal["not-applied", "unknown"]:
+        return "not-applied" if self.settled == self.sent else "unknown"
+
+
+class SageMaker:
+    """SageMaker's image operations in one region, for one identity. Safe to share between threads."""
+
+    def __init__(self, session: Any, connection: Connection, region: str | None, log: Log | None) -> None:
+        self._session = session
+        self._connection = connection
+        self._log = log
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._glancing: Any = None
+        self._client = self._new_client(connection, region)
+        self.region: str = self._client.meta.region_name
+        endpoint = self._client.meta.endpoint_url
+        if wrong := _wrong_endpoint(endpoint, connection.allow_http):
+            raise ImagectlError("access", f"the configured endpoint {wrong[0]}", region=self.region)
+
+    def describe(self, name: str, *, glance: bool = False) -> Image:
+        """DescribeImage. `glance`: one attempt with short timeouts, for who looks again anyway."""
+        reply = self._call("DescribeImage", {"ImageName": name}, name=name, glance=glance)
+        image = Image({key: value for key, value in reply.items() if key != "ResponseMetadata"})
+        if not self._names(image.arn, name) or not image.status:
+            raise self._foreign(reply, "DescribeImage", name)
+        return image
+
+    def update(self, update: ImageUpdate, progress: Progress) -> str:
+        """UpdateImage, once; returns the image's ARN. `progress` says whether it may have arrived.
+
+        An error's `outcome` is `unknown` where a reply was lost: that is for the caller to find out.
+        """
+        call = _Call(progress)
+        reply = self._call("UpdateImage", update.request(), name=update.name, call=call)
+        arn = reply.get("ImageArn")
+        if not isinstance(arn, str) or not self._names(arn, update.name):
+            raise self._foreign(reply, "UpdateImage", update.name, outcome="unknown")
+        progress.outcome = "applied"
+        return arn
+
+    def list(self, *, glance: bool = False, **filters: Any) -> Iterator[Image]:
+        """ListImages, page after page as they are asked for; `filters` are its parameters."""
+        params, seen = {"MaxResults": 100, **filters}, set()
+        while True:
+            reply = self._call("ListImages", params, glance=glance)
+            if not isinstance(reply.get("Images"), list):
+                raise self._foreign(reply, "ListImages")
+            yield from map(Image, reply["Images"])
+            token = reply.get("NextToken")
+            if not token:
+                return
+            if token in seen:
+                raise ImagectlError(
+                    "refused", "the service's page tokens go in a circle", operation="ListImages"
+                )
+            seen.add(token)
+            params["NextToken"] = token
+
+    def _new_client(self, connection: Connection, region: str | None, *, attempts: int | None = None) -> Any:
+        from botocore.config import Config
+
+        attempts = attempts or connection.max_attempts
+        client = self._session.create_client(
+            "sagemaker",
+            region_name=region,
+            endpoint_url=connection.endpoint_url,
+            verify=connection.ca_bundle,
+            config=Config(
+                connect_timeout=connection.connect_timeout,
+                read_timeout=connection.read_timeout,
+                # Only where asked for: else environment and profile decide, then botocore's default.
+                **({"retries": {"total_max_attempts": attempts}} if attempts else {}),
+            ),
+        )
+        client.meta.events.register("before-send.sagemaker", self._on_send)
+        client.meta.events.register("response-received.sagemaker", self._on_reply)
+        return client
+
+    def _glance_client(self) -> Any:
+        with self._lock:
+            if self._glancing is None:
+                hurried = replace(
+                    self._connection,
+                    connect_timeout=min(self._connection.connect_timeout, _GLANCE_CONNECT),
+                    read_timeout=min(self._connection.read_timeout, _GLANCE_READ),
+                )
+                self._glancing = self._new_client(hurried, self.region, attempts=1)
+            return self._glancing
+
+    def _call(
+        self,
+        operation: str,
+        params: dict[str, Any],
+        *,
+        name: str | None = None,
+        call: _Call | None = None,
+        glance: bool = False,
+    ) -> dict[str, Any]:
+        """One operation; raises ImagectlError for whatever goes wrong with it."""
+        self._local.call = call = call or _Call()
+        client = self._glance_client() if glance else self._client
+        method = re.sub(r"(?<!^)([A-Z])", r"_\1", operation).lower()
+        try:
+            reply: dict[str, Any] = getattr(client, method)(**params)
+        except Exception as exc:
+            raise _error(
+                exc,
+                "internal",
+                operation=operation,
+                image_name=name,
+                region=self.region,
+                attempts=call.sent or None,
+                outcome=call.outcome if operation == "UpdateImage" else None,
+            ) from exc
+        return reply
+
+    def _on_send(self, request: Any, **_: Any) -> None:
+        self._local.call.sending()
+        if self._log:
+            log_request(request, self._log)
+
+    def _on_reply(
+        self, parsed_response: dict[str, Any] | None, exception: Exception | None, **_: Any
+    ) -> None:
+        self._local.call.received(parsed_response, exception)
+        if self._log:
+            log_reply(parsed_response, exception, self._log)
+
+    def _names(self, arn: str, name: str) -> bool:
+        parsed = ImageArn.parse(arn)
+        return parsed is not None and parsed.name.casefold() == name.casefold()
+
+    def _foreign(
+        self,
+        reply: dict[str, Any],
+        operation: str,
+        name: str | None = None,
+        outcome: Literal["unknown"] | None = None,
+    ) -> ImagectlError:
+        """HTTP 200 with a page of somebody else's (a captive portal, a proxy) parses as an empty reply."""
+        meta = reply.get("ResponseMetadata", {})
+        other = reply.get("ImageArn")
+        said = f": it is about {quote(other)}" if isinstance(other, str) else ""
+        return ImagectlError(
+            "refused",
+            f"the reply is not SageMaker's answer to {operation}{said}",
+            hint="is a proxy or captive portal answering? Check the endpoint and the network",
+            operation=operation,
+            image_name=name,
+            region=self.region,
+            request_id=meta.get("RequestId"),
+            http_status=meta.get("HTTPStatusCode"),
+            outcome=outcome,
+        )
+
+
+def _never_arrived(exc: Exception) -> bool:
+    """Whether a send failed so early that the service can't have seen the request."""
+    early = {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"}
+    if type(exc).__name__ in early:
+        return True
+    # TLS may also break after the request was sent; only what ends the handshake proves that it wasn't.
+    handshake = (
+        "CERTIFICATE_VERIFY_FAILED",
+        "WRONG_VERSION_NUMBER",
+        "HANDSHAKE_FAILURE",
+        "UNSUPPORTED_PROTOCOL",
+    )
+    return type(exc).__name__ == "SSLError" and any(word in str(exc).upper() for word in handshake)
+
+
+def _error(exc: Exception, otherwise: Literal["access", "internal"], **facts: Any) -> ImagectlError:
+    """`exc` by the error table; `otherwise` is the kind of what has no row there."""
+    response = getattr(exc, "response", None)
+    if isinstance(response, dict):  # botocore's ClientError: the service answered
+        return _service_error(response, **facts)
+    row = of_exception(type(exc)) or Row(otherwise)
+    if otherwise == "internal" and row.kind == "access" and not type(exc).__module__.startswith("botocore"):
+        row = Row("internal")  # a ValueError while calling is no configuration's
+    detail = str(exc) if row.message is None else row.message
+    if row.kind == "internal":
+        detail = f"unexpected {type(exc).__name__}: {detail}"
+    return ImagectlError(row.kind, detail, hint=row.hint, code=type(exc).__name__, **facts)
+
+
+def _service_error(response: dict[str, Any], **facts: Any) -> ImagectlError:
+    error, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
+    code, message = str(error.get("Code") or ""), str(error.get("Message") or "").strip()
+    status, request_id = meta.get("HTTPStatusCode"), meta.get("RequestId")
+    row = of_code(code, status)
+    hint = row.hint
+    if code.isdigit() and not request_id:  # botocore's code for a body that is no error of AWS's
+        message = f"HTTP {status} that is not SageMaker's: {quote(message, 200)}"
+    elif row.kind == "not-found" and facts.get("image_name"):
+        account = re.search(r"arn:[\w-]+:sagemaker:[^:\s]*:(\d{12}):image/", message)
+        where = f" (account {account[1]})" if account else ""
+        message = f"no image {quote(facts['image_name'])} in {facts.get('region')}{where}"
+    elif row.kind == "access" and (action := re.search(r"not authorized to perform: ([\w-]+:\w+)", message)):
+        hint = f"allow {action[1]}; the README lists the permissions that each command needs"
+    return ImagectlError(
+        row.kind,
+        message or f"HTTP {status} without a message",
+        hint=hint,
+        code=code or None,
+        request_id=request_id,
+        http_status=status,
+        **facts,
+    )
+
+
+# --debug. Headers are let through by name, so that whatever carries credentials today or one day isn't.
+_SHOWN_HEADERS = frozenset(
+    ("amz-sdk-request", "content-length", "content-type", "date", "host", "user-agent", "x-amz-target")
+)
+
+
+def log_request(request: Any, log: Log) -> None:
+    """Tell `log` a request: everything but what authenticates it."""
+    log(f"> {request.method} {_without_userinfo(request.url)}")
+    for name, value in request.headers.items():
+        shown = value.decode("latin-1") if isinstance(value, bytes) else value
+        log(f"> {name}: {shown if name.lower() in _SHOWN_HEADERS else '[redacted]'}")
+    body = request.body.decode("utf-8", "replace") if isinstance(request.body, bytes) else request.body
+    log(f"> {body}")
+
+
+def log_reply(parsed: dict[str, Any] | None, exception: Exception | None, log: Log) -> None:
+    """Tell `log` what came of a request."""
+    if exception is not None:
+        log(f"< {type(exception).__name__}: {exception}")
+    elif parsed is not None:
+        meta = parsed.get("ResponseMetadata", {})
+        log(f"< HTTP {meta.get('HTTPStatusCode')} request id {meta.get('RequestId')}")
+        log(f"< { {key: value for key, value in parsed.items() if key != 'ResponseMetadata'} }")
+
+
+def _without_userinfo(url: str) -> str:
+    return re.sub(r"(?<=://)[^/@]*@", "[redacted]@", url)

@@ -1,0 +1,482 @@
+"""The sandbox: SageMaker's image operations on loopback, so that nothing needs an AWS account.
+
+Owns what moto lacks (five operations, states that pass with time, failures on demand), the server, and
+the environment that leads any AWS client there. Only cli and tests may import it; moto is imported when a
+server is asked for, because it is an extra, and slow. One server at a time in a process: the operations
+are put on a class of moto's. Longer than its neighbours because it stands in for a whole service; that
+service is `_Service` and `_check`, which know nothing of moto or HTTP.
+"""
+
+import json
+import math
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from imagectl.constraints import python_pattern
+from imagectl.errors import ImagectlError
+from imagectl.image import PROPERTIES, ImageArn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from werkzeug.serving import BaseWSGIServer
+
+MAGIC: dict[str, str] = {
+    "sandbox-update-failed": "accepts an update, then fails it: UPDATE_FAILED with a FailureReason",
+    "sandbox-slow": "stays UPDATING for an hour",
+    "sandbox-in-use": "ResourceInUse, as if somebody else were changing it",
+    "sandbox-invalid-state": "ValidationException: the image is in an invalid state",
+    "sandbox-access-denied": "AccessDeniedException for sagemaker:UpdateImage",
+    "sandbox-pass-role-denied": "AccessDeniedException for iam:PassRole, where a role is given",
+    "sandbox-expired-token": "ExpiredTokenException",
+    "sandbox-throttled": "ThrottlingException",
+    "sandbox-internal-failure": "InternalFailure, HTTP 500",
+    "sandbox-unavailable": "ServiceUnavailable, HTTP 503",
+    "sandbox-lost-reply": "applies an update, then closes the connection without a reply",
+    "sandbox-foreign-reply": "HTTP 200 with a web page, as a captive portal answers",
+    "sandbox-not-found": "ResourceNotFound: there is no such image",
+}
+
+# Those that plainly refuse an update: HTTP status, code and message, in the service's words.
+_REFUSALS: dict[str, tuple[int, str, str]] = {
+    "sandbox-in-use": (400, "ResourceInUse", "Resource was modified concurrently"),
+    "sandbox-invalid-state": (
+        400,
+        "ValidationException",
+        "Image sandbox-invalid-state is in an invalid state.",
+    ),
+    "sandbox-expired-token": (
+        400,
+        "ExpiredTokenException",
+        "The security token included in the request is expired",
+    ),
+    "sandbox-throttled": (400, "ThrottlingException", "Rate exceeded"),
+    "sandbox-internal-failure": (500, "InternalFailure", "The request processing has failed."),
+    "sandbox-unavailable": (503, "ServiceUnavailable", "The request has failed: the server is overloaded."),
+}
+
+# What every account and region begins with: name -> Description, DisplayName, age in days.
+_SEEDS: dict[str, tuple[str, str, int]] = {
+    "my-image": ("Python 3.11 with the team's data tools", "My image", 9),
+    "pytorch-training": ("PyTorch 2 for training on GPUs", "PyTorch training", 40),
+    "pandas-notebook": ("JupyterLab with pandas and pyarrow", "pandas notebook", 120),
+    **{name: (text, name, 365) for name, text in MAGIC.items() if name != "sandbox-not-found"},
+}
+_SLOW_SECONDS = 3600.0
+_PAGE = 10  # ListImages' own default of MaxResults
+_OPERATIONS = ("create_image", "describe_image", "update_image", "list_images", "delete_image")
+_TYPES: dict[str, Any] = {"string": str, "list": list, "integer": int, "timestamp": (int, float)}
+_JSON = "application/x-amz-json-1.1"
+
+# Variables of AWS's that choose how a client behaves, not whom it speaks to.
+_KEPT = frozenset({"AWS_DEFAULT_OUTPUT", "AWS_MAX_ATTEMPTS", "AWS_PAGER", "AWS_RETRY_MODE"})
+# What leads away from the sandbox, and may be set in another shell than the one that started it.
+_ASTRAY = (
+    *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CA_BUNDLE"),
+    *("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"),
+    "AWS_ENDPOINT_URL_STS",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A running sandbox, and how a client finds it."""
+
+    endpoint_url: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables to set; `applied_to` also takes away those that lead elsewhere."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,  # every other service too: nothing may leave loopback
+            "AWS_ENDPOINT_URL_SAGEMAKER": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": "SANDBOX0NOT0A0SECRET",
+            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",  # clients differ in which of the two they read
+        }
+
+    def applied_to(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """`environ` with all of AWS in it replaced by the sandbox."""
+        others = {
+            name: value for name, value in environ.items() if not name.startswith("AWS_") or name in _KEPT
+        }
+        env = others | self.environment
+        direct = environ.get("no_proxy") or environ.get("NO_PROXY")
+        if direct:  # a lone * covers all already, and means nothing within a list
+            env["NO_PROXY"] = env["no_proxy"] = direct if direct == "*" else f"{direct},127.0.0.1"
+        return env
+
+
+@contextmanager
+def serve(
+    *, update_seconds: float = 1.0, clock: Callable[[], float] = time.monotonic, port: int = 0
+) -> Iterator[Sandbox]:
+    """Serve on loopback, afresh, until the end of the `with` block; `port` 0 takes a free one."""
+    try:
+        with warnings.catch_warnings(action="ignore"), _plain_environment():
+            from botocore.loaders import Loader
+            from botocore.model import ServiceModel
+            from moto.moto_api._internal.models import moto_api_backend
+            from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+            from moto.sagemaker.models import sagemaker_backends
+            from moto.sagemaker.responses import SageMakerResponse
+
+            sagemaker_backends["123456789012"]  # makes the one boto3 session that moto keeps
+    except ImportError as error:
+        raise ImagectlError(
+            "usage", "the sandbox needs the extra: pip install 'imagectl[sandbox]'"
+        ) from error
+
+    model = ServiceModel(Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
+    shapes = {name: model.operation_model(_camel(name)).input_shape for name in _OPERATIONS}
+    service = _Service(shapes, update_seconds, clock)
+    server = _server(_answering(DomainDispatcherApplication(create_backend_app)), port)
+    moto_api_backend.reset()
+    own = {name: vars(SageMakerResponse).get(name) for name in _OPERATIONS}
+    for name in _OPERATIONS:
+        setattr(SageMakerResponse, name, _moto_method(service, name))
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield Sandbox(f"http://127.0.0.1:{server.port}")
+    finally:
+        server.shutdown()
+        thread.join()
+        for name, method in own.items():
+            if method:
+                setattr(SageMakerResponse, name, method)
+            else:
+                delattr(SageMakerResponse, name)
+        moto_api_backend.reset()
+
+
+def run_command(command: Sequence[str], *, update_seconds: float) -> int:
+    """Run `command` against a sandbox of its own; its exit status, as a shell gives it."""
+    with serve(update_seconds=update_seconds) as sandbox:
+        try:
+            child = subprocess.Popen(command, env=sandbox.applied_to(os.environ))  # noqa: S603 the user's own
+        except OSError as error:
+            raise ImagectlError("usage", f"can't run {command[0]}: {error.strerror}") from error
+        # Ctrl-C reaches the child by itself, and what comes of it is the child's to say.
+        handlers: dict[int, Callable[..., None]] = {
+            signal.SIGINT: lambda *_: None,
+            signal.SIGTERM: lambda number, _: child.send_signal(number),
+        }
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            status = child.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    return status if status >= 0 else 128 - status
+
+
+def serve_forever(print_line: Callable[[str], None], *, update_seconds: float) -> None:
+    """Print what a shell has to evaluate, then serve until Ctrl-C. `print_line` flushes: a pipe may wait."""
+    with suppress(KeyboardInterrupt), serve(update_seconds=update_seconds) as sandbox:
+        env = sandbox.applied_to(os.environ)
+        for name in sandbox.environment:
+            print_line(f"export {name}={shlex.quote(env[name])}")
+        # A name may hold anything but a `=`; one that is no name to a shell isn't set there either.
+        gone = {
+            name for name in {*_ASTRAY, *os.environ} - env.keys() if name.isascii() and name.isidentifier()
+        }
+        print_line(f"unset {' '.join(sorted(gone))}")
+        threading.Event().wait()
+
+
+@contextmanager
+def _plain_environment() -> Iterator[None]:
+    """No settings of AWS's for a moment: a profile that isn't there would break moto's own session."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(Sandbox("").applied_to(before))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _server(app: "WSGIApplication", port: int) -> "BaseWSGIServer":
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Handler(WSGIRequestHandler):
+        def log(self, *_args: object, **_kwargs: object) -> None:
+            """Stay quiet: stderr belongs to the command."""
+
+        def connection_dropped(self, *_args: object, **_kwargs: object) -> None:
+            self.close_connection = True  # or the client would wait for the reply that was lost
+
+    try:
+        listening = socket.create_server(("127.0.0.1", port), backlog=1024)
+    except OSError as error:
+        raise ImagectlError("usage", f"can't listen on 127.0.0.1:{port}: {error.strerror}") from error
+    with listening:  # werkzeug copies it; left to bind a port that is taken, it would end the process
+        return make_server(
+            "127.0.0.1", port, app, threaded=True, request_handler=Handler, fd=listening.fileno()
+        )
+
+
+def _answering(app: "WSGIApplication") -> "WSGIApplication":
+    """`app`, with an AWS error where moto would print a traceback."""
+
+    def answered(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
+        try:
+            return app(environ, start_response)
+        except ConnectionError:  # sandbox-lost-reply: to the server, a client that has gone
+            raise
+        except Exception as error:  # noqa: BLE001 whatever moto can't do
+            start_response("400 Bad Request", [("Content-Type", _JSON)])
+            return [_error("UnknownOperationException", f"the sandbox can't do this: {error}").encode()]
+
+    return answered
+
+
+def _moto_method(service: "_Service", name: str) -> Callable[[Any], tuple[int, dict[str, str], str]]:
+    def method(self: Any) -> tuple[int, dict[str, str], str]:
+        answer = service.answer(name, self.body, self.current_account, self.region, self.partition)
+        status, content_type, body = answer
+        return status, {"status": str(status), "Content-Type": content_type}, body
+
+    return method
+
+
+class _AnswerError(Exception):
+    """Ends an operation with an answer that is not its result."""
+
+    def __init__(self, status: int, body: str, content_type: str = _JSON) -> None:
+        super().__init__(status, content_type, body)
+
+
+def _error(code: str, message: str) -> str:
+    return json.dumps({"__type": code, "message": message})
+
+
+def _refusal(status: int, code: str, message: str) -> _AnswerError:
+    return _AnswerError(status, _error(code, message))
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """DescribeImage's reply as it is, and what takes its place at `due`; an `after` of None is a deletion."""
+
+    fields: dict[str, Any]
+    due: float = math.inf
+    after: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One account in one region, and its images."""
+
+    account: str
+    region: str
+    partition: str
+    images: dict[str, _Image] = field(default_factory=dict)
+
+    def arn(self, name: str) -> str:
+        return str(ImageArn(self.partition, self.region, self.account, name))
+
+    def denial(self, action: str, resource: str) -> _AnswerError:
+        user = f"arn:{self.partition}:sts::{self.account}:assumed-role/sandbox/session"
+        what = f"is not authorized to perform: {action} on resource: {resource}"
+        why = f"because no identity-based policy allows the {action} action"
+        return _refusal(400, "AccessDeniedException", f"User: {user} {what} {why}")
+
+
+class _Service:
+    """What SageMaker does with images. The operations run one at a time, under one lock."""
+
+    def __init__(self, shapes: Mapping[str, Any], update_seconds: float, clock: Callable[[], float]) -> None:
+        self._shapes = shapes
+        self._update_seconds = update_seconds
+        self._clock = clock
+        self._epoch = time.time() - clock()  # so that the times in replies move with `clock`
+        self._places: dict[tuple[str, str], _Place] = {}
+        self._lock = threading.Lock()
+
+    def answer(self, operation: str, body: str, *place: str) -> tuple[int, str, str]:
+        """HTTP status, content type and body."""
+        request = {name: value for name, value in json.loads(body or "{}").items() if value is not None}
+        try:
+            with self._lock:
+                _check(self._shapes[operation], request)
+                return 200, _JSON, json.dumps(getattr(self, operation)(self._at(*place), request))
+        except _AnswerError as other:
+            status, content_type, text = other.args
+            return status, content_type, text
+
+    def create_image(self, place: _Place, request: Mapping[str, Any]) -> dict[str, Any]:
+        name = request["ImageName"]
+        if name in place.images:
+            message = f"The Image with ImageName {name} already exists. Please use a different ImageName."
+            raise _refusal(400, "ResourceInUse", message)
+        fields = self._new(place, name, {key: request[key] for key in PROPERTIES if key in request})
+        self._begin(place, "CREATING", fields, fields)
+        return {"ImageArn": place.arn(name)}
+
+    def describe_image(self, place: _Place, request: Mapping[str, Any]) -> dict[str, Any]:
+        return _find(place, request["ImageName"]).fields
+
+    def update_image(self, place: _Place, request: Mapping[str, Any]) -> dict[str, Any]:
+        name, deleted = request["ImageName"], request.get("DeleteProperties", ())
+        for both in deleted:
+            if both in request:
+                raise _refusal(
+                    400,
+                    "ValidationException",
+                    f"The property {both} can't be set and deleted in one request.",
+                )
+        image = _find(place, name)
+        if name == "sandbox-access-denied":
+            raise place.denial("sagemaker:UpdateImage", place.arn(name))
+        if name == "sandbox-pass-role-denied" and "RoleArn" in request:
+            raise place.denial("iam:PassRole", request["RoleArn"])
+        if name == "sandbox-foreign-reply":
+            raise _AnswerError(200, "<!DOCTYPE html><title>Welcome to our network</title>", "text/html")
+        if name in _REFUSALS:
+            raise _refusal(*_REFUSALS[name])
+
+        before = {key: value for key, value in _idle(image).items() if key != "FailureReason"}
+        after = {key: value for key, value in before.items() if key not in deleted}
+        after |= {key: request[key] for key in PROPERTIES if key in request} | {"ImageStatus": "CREATED"}
+        if name == "sandbox-update-failed":
+            reason = "The sandbox fails every update of this image."
+            after = before | {"ImageStatus": "UPDATE_FAILED", "FailureReason": reason}
+        self._begin(place, "UPDATING", before, after)
+        if name == "sandbox-lost-reply":
+            raise ConnectionAbortedError
+        return {"ImageArn": place.arn(name)}
+
+    def list_images(self, place: _Place, request: Mapping[str, Any]) -> dict[str, Any]:
+        token = request.get("NextToken", "0")
+        if not (token.isascii() and token.isdigit() and len(token) < 10):
+            raise _refusal(400, "ValidationException", "The NextToken is not valid.")
+        key = _camel(request.get("SortBy", "CREATION_TIME"))
+        found = sorted(
+            (image.fields for image in place.images.values() if _chosen(image.fields, request)),
+            key=lambda fields: (fields[key], fields["ImageName"]),
+            reverse=request.get("SortOrder") != "ASCENDING",
+        )
+        end = int(token) + request.get("MaxResults", _PAGE)
+        page = [{**fields} for fields in found[int(token) : end]]
+        for fields in page:
+            fields.pop("RoleArn", None)
+        return {"Images": page} | ({"NextToken": str(end)} if end < len(found) else {})
+
+    def delete_image(self, place: _Place, request: Mapping[str, Any]) -> dict[str, Any]:
+        self._begin(place, "DELETING", _idle(_find(place, request["ImageName"])), None)
+        return {}
+
+    def _at(self, account: str, region: str, partition: str) -> _Place:
+        """The images of one place, as time has left them."""
+        place = self._places.get((account, region))
+        if not place:
+            place = self._places[account, region] = _Place(account, region, partition)
+            role = f"arn:{partition}:iam::{account}:role/service-role/SageMakerImages"
+            for name, (description, display_name, days) in _SEEDS.items():
+                values = {"Description": description, "DisplayName": display_name, "RoleArn": role}
+                place.images[name] = _Image(self._new(place, name, values, days))
+        for name, image in tuple(place.images.items()):
+            if image.due <= self._clock():
+                del place.images[name]
+                if image.after is not None:
+                    place.images[name] = _Image(image.after)
+        return place
+
+    def _new(self, place: _Place, name: str, values: dict[str, str], days: int = 0) -> dict[str, Any]:
+        born = self._epoch + self._clock() - days * 86_400
+        times = {"CreationTime": born, "LastModifiedTime": born}
+        return {"ImageName": name, "ImageArn": place.arn(name), "ImageStatus": "CREATED", **times, **values}
+
+    def _begin(
+        self, place: _Place, status: str, before: dict[str, Any], after: dict[str, Any] | None
+    ) -> None:
+        """Show `before` with this status from now on, and `after` when its time has come."""
+        name, now = before["ImageName"], self._clock()
+        due = now + (_SLOW_SECONDS if name == "sandbox-slow" else self._update_seconds)
+        shown = before | {"ImageStatus": status, "LastModifiedTime": self._epoch + now}
+        place.images[name] = _Image(shown, due, after and after | {"LastModifiedTime": self._epoch + due})
+
+
+def _find(place: _Place, name: str) -> _Image:
+    if name not in place.images:
+        raise _refusal(400, "ResourceNotFound", f"Image with ARN {place.arn(name)} does not exist")
+    return place.images[name]
+
+
+def _idle(image: _Image) -> dict[str, Any]:
+    """The fields of an image that is not being changed."""
+    if image.due < math.inf:
+        raise _refusal(*_REFUSALS["sandbox-in-use"])
+    return image.fields
+
+
+def _chosen(fields: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
+    """Whether ListImages' filters let an image through."""
+    return request.get("NameContains", "") in fields["ImageName"] and all(
+        request.get(f"{key}After", -math.inf) <= fields[key] <= request.get(f"{key}Before", math.inf)
+        for key in ("CreationTime", "LastModifiedTime")
+    )
+
+
+def _check(shape: Any, request: Mapping[str, Any]) -> None:
+    """Refuse `request` as the service does: all that is wrong, in one message. Tags go unread."""
+    wrong = []
+    for name, member in shape.members.items():
+        value, at = request.get(name), f"at '{name[0].lower()}{name[1:]}' failed to satisfy constraint:"
+        if value is None:
+            if name in shape.required_members:
+                wrong.append(f"Value null {at} Member must not be null")
+            continue
+        if not isinstance(value, _TYPES[member.type_name]):
+            raise _refusal(400, "SerializationException", f"{name} is not a {member.type_name}")
+        shown = f"[{', '.join(map(str, value))}]" if isinstance(value, list) else value
+        wrong += [f"Value '{shown}' {at} {rule}" for rule, holds in _rules(member, value) if not holds]
+    if wrong:
+        errors = "error" if len(wrong) == 1 else "errors"
+        raise _refusal(
+            400, "ValidationException", f"{len(wrong)} validation {errors} detected: {'; '.join(wrong)}"
+        )
+
+
+def _rules(shape: Any, value: Any) -> Iterator[tuple[str, bool]]:
+    """What botocore's `shape` asks of a value, in the service's words, and whether this one is so."""
+    limits = shape.metadata
+    if "enum" in limits:
+        yield f"Member must satisfy enum value set: [{', '.join(limits['enum'])}]", value in limits["enum"]
+    unit, size = ("value", value) if isinstance(value, int | float) else ("length", len(value))
+    if "max" in limits:
+        yield f"Member must have {unit} less than or equal to {limits['max']}", size <= limits["max"]
+    if "min" in limits:
+        yield f"Member must have {unit} greater than or equal to {limits['min']}", size >= limits["min"]
+    if "pattern" in limits:
+        matches = python_pattern(limits["pattern"]).fullmatch(value)
+        yield f"Member must satisfy regular expression pattern: {limits['pattern']}", bool(matches)
+    if shape.type_name == "list" and shape.member.type_name == "string":
+        texts = (text for text, _ in _rules(shape.member, ""))
+        holds = all(holds for item in value for _, holds in _rules(shape.member, item))
+        yield f"Member must satisfy constraint: [{', '.join(texts)}]", holds
+
+
+def _camel(name: str) -> str:
+    """The API's spelling: `update_image` -> `UpdateImage`, `CREATION_TIME` -> `CreationTime`."""
+    return name.title().replace("_", "")

@@ -1,0 +1,210 @@
+"""One image: plan, carry out, wait until settled. The meaning of "applied" and "settled" is owned here.
+
+Speaks to the service through `Images` only, and to people not at all: who calls passes in a clock and
+what wants to know the status. Every failure is an ImagectlError.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from imagectl.errors import ImagectlError
+from imagectl.image import DEAD_ENDS, Image, Images, ImageUpdate, Outcome, Progress, diff
+
+Verdict = Literal["not-applied", "unknown"]
+Watch = Callable[[str], None]  # is told the status, each time it was looked up
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time, to be passed in: seconds since some moment, a pause, and a number from 0 to 1 for jitter."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    random: Callable[[], float] = random.random
+
+    def pause(self, seconds: float) -> None:
+        """Sleep about `seconds`, up to a fifth less: many waiters must not look in step."""
+        self.sleep(seconds * (1 - self.random() / 5))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How an update is carried out. `timeout` in seconds."""
+
+    dry_run: bool = False
+    if_changed: bool = False
+    wait: bool = False
+    timeout: float = 600.0
+
+
+def plan(current: Image, update: ImageUpdate, region: str) -> Outcome:
+    """What carrying out `update` would do to the image as it is: `planned` or `unchanged`. Pure."""
+    changes = diff(current, update)
+    return Outcome(
+        result="planned" if changes else "unchanged",
+        name=update.name,
+        region=region,
+        arn=current.arn,
+        changes=changes,
+    )
+
+
+def run(
+    images: Images,
+    update: ImageUpdate,
+    options: Options,
+    *,
+    progress: Progress,
+    clock: Clock,
+    watch: Watch,
+) -> Outcome:
+    """Bring one image to what `update` wants, by `options`: the verb behind `imagectl update`."""
+    before = None
+    if options.dry_run or options.if_changed:
+        before = images.describe(update.name)
+        planned = plan(before, update, images.region)
+        if options.dry_run:
+            return planned
+        if planned.result == "unchanged":
+            if options.wait:
+                settle(images, update, timeout=options.timeout, clock=clock, watch=watch)
+            return planned
+    arn = carry_out(images, update, progress=progress, clock=clock, watch=watch)
+    changes = diff(before, update) if before else update.shown()
+    if options.wait:
+        settle(images, update, timeout=options.timeout, clock=clock, watch=watch, before=before)
+    return Outcome(
+        result="updated" if options.wait else "requested",
+        name=update.name,
+        region=images.region,
+        arn=arn,
+        changes=changes,
+    )
+
+
+def carry_out(images: Images, update: ImageUpdate, *, progress: Progress, clock: Clock, watch: Watch) -> str:
+    """Send the update, once; return the image's ARN where the service accepted it.
+
+    Where the reply was lost, what the image turns out to be decides whether that is so.
+    """
+    try:
+        return images.update(update, progress)
+    except ImagectlError as lost:
+        if lost.outcome != "unknown":
+            raise
+        found = _find_out(images, update, clock=clock, watch=watch)
+        if isinstance(found, Image):
+            progress.outcome = "applied"
+            return found.arn
+        progress.outcome = lost.outcome = found
+        lost.message += {
+            "unknown": "; whether the update was applied could not be found out",
+            "not-applied": "; the update was not applied: the image still is as it was",
+        }[found]
+        if found == "unknown":
+            lost.hint = f"look at the image (imagectl show {update.name}); repeating the update is safe"
+        raise
+
+
+# How long a request whose reply was lost is given to show in DescribeImage, in seconds: reads may be
+# stale for some seconds, an update takes up to half a minute.
+_GRACE_UNSEEN, _GRACE_UPDATING = 6.0, 60.0
+
+
+def _find_out(images: Images, update: ImageUpdate, *, clock: Clock, watch: Watch) -> Image | Verdict:
+    """Whether a request without a reply was carried out: the image as asked for, or what else is known.
+
+    `not-applied` only where the image was seen at rest, other than asked for, until a stale read is
+    past believing; a read that fails, or an update that doesn't end, leaves it unknown.
+    """
+    start, delay = clock.now(), 0.5
+    while True:
+        try:
+            image = images.describe(update.name, glance=True)
+        except ImagectlError as failure:
+            if failure.kind == "not-found":
+                return "not-applied"
+            status = None
+        else:
+            status = image.status
+            watch(status)
+            if not diff(image, update) and status not in DEAD_ENDS:
+                return image
+            if status == "UPDATE_FAILED":
+                return "not-applied"
+        moving = status in {"UPDATING", "CREATING"}
+        if clock.now() - start >= (_GRACE_UPDATING if moving else _GRACE_UNSEEN):
+            return "unknown" if moving or status is None else "not-applied"
+        clock.pause(delay)
+        delay = min(delay * 1.5, 2.0)
+
+
+def settle(
+    images: Images,
+    update: ImageUpdate,
+    *,
+    timeout: float,
+    clock: Clock,
+    watch: Watch,
+    before: Image | None = None,
+) -> Image:
+    """Wait until the image is CREATED and every property is as `update` wants it.
+
+    Raises `refused` on a state that can't become CREATED, `pending` after `timeout` seconds. `before` is
+    the image as last read before the update: its failure is not taken for ours.
+    """
+    start, delay, status = clock.now(), 0.4, "not known yet"
+    while True:
+        try:
+            image = images.describe(update.name, glance=True)
+        except ImagectlError as failure:
+            # Throttled, cut off, or a page of somebody else's: the next look may be luckier.
+            if failure.kind not in {"transient", "refused"}:
+                failure.outcome = "applied" if update.wanted else None
+                raise
+        else:
+            status = image.status
+            watch(status)
+            if status == "CREATED" and not diff(image, update):
+                return image
+            if status in DEAD_ENDS and not _is_of_before(image, before, clock.now() - start):
+                raise _dead_end(image, update, images.region)
+        waited = clock.now() - start
+        if waited >= timeout:
+            raise _pending(update, images.region, timeout, status)
+        clock.pause(min(delay, max(timeout - waited, 0.05)))
+        # Updates settle within half a minute as a rule: while that is likely, news is under 2 s old.
+        delay = min(delay * 1.4, 1.5 if waited < 120 else 5.0)
+
+
+def _is_of_before(image: Image, before: Image | None, waited: float) -> bool:
+    """Whether a failed state is still that of before the update: a stale read, believed for 10 s at most."""
+    return before is not None and waited < 10 and image.fields == before.fields
+
+
+def _dead_end(image: Image, update: ImageUpdate, region: str) -> ImagectlError:
+    reason = f": {image.failure_reason}" if image.failure_reason else ""
+    return ImagectlError(
+        "refused",
+        f"image '{update.name}' is {image.status}{reason}",
+        code=image.status,
+        operation="DescribeImage",
+        image_name=update.name,
+        region=region,
+        outcome="not-applied" if update.wanted else None,
+    )
+
+
+def _pending(update: ImageUpdate, region: str, timeout: float, status: str) -> ImagectlError:
+    accepted = "the update was accepted, but " if update.wanted else ""
+    return ImagectlError(
+        "pending",
+        f"{accepted}image '{update.name}' has not settled after {timeout:g} s (status {status})",
+        operation="DescribeImage",
+        image_name=update.name,
+        region=region,
+        outcome="applied" if update.wanted else None,
+    )
