@@ -1,26 +1,39 @@
 """The command line: flags -> a request. One short function per command; nothing is called or printed here.
 
-A command's function checks all that it was given, raises one `usage` error for all that is wrong, and
-returns a `Request`. What carries it out is imported when it runs: a rejected input never pays for it.
-Options that several commands share are defined once, in the groups below.
+A command's function checks all that it was given, adds what is wrong to `problems`, and returns a
+`Request`. What carries it out is imported when it runs: a rejected input never pays for it.
 """
 
-import inspect
-import re
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 
 import imagectl
+from imagectl import tree
 from imagectl.constraints import violations, wrong
-from imagectl.errors import EXIT_CHANGES_PENDING, ImagectlError, Problem, usage
-from imagectl.image import DELETABLE, STATUSES, ImageArn, ImageUpdate, Progress
-from imagectl.render import Color, Face, Output, Presentation
+from imagectl.errors import EXIT_CHANGES_PENDING, ImagectlError, Problem
+from imagectl.image import STATUSES, ImageUpdate, Progress
+from imagectl.options import (
+    GROUPS,
+    SORT_KEYS,
+    SORT_ORDERS,
+    WORDS,
+    ImageArgument,
+    Timeout,
+    Wanted,
+    choice_of,
+    count_of,
+    read_manifest,
+    seconds_of,
+    shard_of,
+    target,
+    terminal_of,
+)
+from imagectl.render import Face, Presentation
 from imagectl.sagemaker import Connection, SageMaker, connect
 from imagectl.text import quote
 
@@ -30,253 +43,6 @@ class Request(NamedTuple):
 
     presentation: Presentation
     run: Callable[[Face, Progress], int]
-
-
-# The door to the whole command line.
-
-
-def parse(argv: Sequence[str], *, color: bool) -> Request | int:
-    """The request in `argv`, or the exit code where the command line itself was the answer (--help).
-
-    Raises ImagectlError (`usage`). `color` is for help pages.
-    """
-    try:
-        parsed: Request | int | None = typer.main.get_command(app)(
-            list(argv), prog_name="imagectl", standalone_mode=False, color=color
-        )
-    except typer.TyperException as exc:
-        context = getattr(exc, "ctx", None)
-        where = context.command_path if context else "imagectl"
-        message = exc.format_message()
-        raise ImagectlError(
-            "usage",
-            message,
-            hint=f"see {where} --help",
-            outcome="not-applied",
-            problems=[Problem(getattr(exc, "option_name", ""), message)],
-        ) from exc
-    return parsed or 0
-
-
-# Groups of options, each defined once. A command that has a parameter of a group's type has its options.
-
-_CHANGES, _CONNECTION, _OUTPUT = "Changes", "Connection", "Output"
-
-
-class Wanted(dict[str, str | None]):
-    """The changes asked for: an `ImageUpdate`'s `wanted`."""
-
-
-def _wanted(
-    *,
-    description: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TEXT", help="The new description. Default: left alone.", rich_help_panel=_CHANGES
-        ),
-    ] = None,
-    description_file: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="A file that holds the new description; - is standard input. Default: none.",
-            rich_help_panel=_CHANGES,
-        ),
-    ] = None,
-    display_name: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TEXT", help="The new display name. Default: left alone.", rich_help_panel=_CHANGES
-        ),
-    ] = None,
-    role_arn: Annotated[
-        str | None,
-        typer.Option(metavar="ARN", help="The new IAM role. Default: left alone.", rich_help_panel=_CHANGES),
-    ] = None,
-    delete_property: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PROPERTY",
-            help="Delete Description or DisplayName; repeatable. Default: none.",
-            rich_help_panel=_CHANGES,
-        ),
-    ] = None,
-    problems: list[Problem],
-) -> Wanted:
-    if description_file is not None and description is not None:
-        problems.append(Problem("--description-file", "can't be given beside --description"))
-    elif description_file is not None:
-        description = _read_description(description_file, problems)
-    values = {"Description": description, "DisplayName": display_name, "RoleArn": role_arn}
-    wanted = Wanted({key: value for key, value in values.items() if value is not None})
-    for given in delete_property or []:
-        name = _DELETABLE.get(given)
-        if name is None:
-            choices = " or ".join(DELETABLE)
-            problems.append(Problem("--delete-property", f"can delete {choices}, not {quote(given)}"))
-        elif name in wanted:
-            what = "deleted twice" if wanted[name] is None else "both set and deleted"
-            problems.append(Problem("--delete-property", f"{name} is {what}"))
-        else:
-            wanted[name] = None
-    return wanted
-
-
-_DELETABLE = {name: name for name in DELETABLE} | {
-    "description": "Description",
-    "display-name": "DisplayName",
-}
-
-
-def _connection(
-    *,
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The profile of the AWS configuration. Default: AWS_PROFILE, then 'default'.",
-            rich_help_panel=_CONNECTION,
-        ),
-    ] = None,
-    region: Annotated[
-        str | None,
-        typer.Option(
-            metavar="REGION",
-            help="Default: the ARN's, AWS_REGION, AWS_DEFAULT_REGION, the profile's.",
-            rich_help_panel=_CONNECTION,
-        ),
-    ] = None,
-    endpoint_url: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="Default: AWS_ENDPOINT_URL_SAGEMAKER, AWS_ENDPOINT_URL, the profile's, the region's.",
-            rich_help_panel=_CONNECTION,
-        ),
-    ] = None,
-    ca_bundle: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Certificates of a private CA, as PEM. Default: AWS_CA_BUNDLE, the profile's.",
-            rich_help_panel=_CONNECTION,
-        ),
-    ] = None,
-    connect_timeout: Annotated[
-        str,
-        typer.Option(
-            metavar="DURATION",
-            help="How long to wait for a connection. Default: 5s.",
-            rich_help_panel=_CONNECTION,
-            show_default=False,
-        ),
-    ] = "5s",
-    read_timeout: Annotated[
-        str,
-        typer.Option(
-            metavar="DURATION",
-            help="How long to wait for a reply. Default: 30s.",
-            rich_help_panel=_CONNECTION,
-            show_default=False,
-        ),
-    ] = "30s",
-    max_attempts: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N",
-            help="How often a call is tried in all. Default: AWS_MAX_ATTEMPTS, the profile's, 3.",
-            rich_help_panel=_CONNECTION,
-        ),
-    ] = None,
-    allow_http: Annotated[
-        bool,
-        typer.Option(
-            "--allow-http",
-            help="Allow a plain http:// endpoint that is not loopback. Default: refused.",
-            rich_help_panel=_CONNECTION,
-        ),
-    ] = False,
-    problems: list[Problem],
-) -> Connection:
-    connection = Connection(
-        profile=profile,
-        region=region,
-        endpoint_url=endpoint_url,
-        ca_bundle=ca_bundle,
-        connect_timeout=_seconds("--connect-timeout", connect_timeout, problems, least=0.001),
-        read_timeout=_seconds("--read-timeout", read_timeout, problems, least=0.001),
-        max_attempts=_count("--max-attempts", max_attempts, problems),
-        allow_http=allow_http,
-    )
-    problems += connection.problems()
-    return connection
-
-
-def _presentation(
-    *,
-    output: Annotated[
-        Output | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="text|json|name",
-            help="The format of the result. Default: text.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
-    query: Annotated[
-        str | None,
-        typer.Option(
-            metavar="JMESPATH",
-            help="Select from the JSON result. Default: all of it.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
-    quiet: Annotated[
-        bool,
-        typer.Option(
-            "-q", "--quiet", help="Nothing on stderr but errors. Default: off.", rich_help_panel=_OUTPUT
-        ),
-    ] = False,
-    color: Annotated[
-        Color,
-        typer.Option(
-            metavar="auto|always|never",
-            help="Default: auto, by NO_COLOR, FORCE_COLOR, TERM and the stream.",
-            rich_help_panel=_OUTPUT,
-            show_default=False,
-        ),
-    ] = "auto",
-    debug: Annotated[
-        bool,
-        typer.Option(
-            "--debug",
-            help="Show requests and replies on stderr, credentials left out. Default: off.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = False,
-    problems: list[Problem],
-) -> Presentation:
-    presentation = Presentation(output=output, query=query, quiet=quiet, color=color, debug=debug)
-    problems += presentation.problems()
-    return presentation
-
-
-_GROUPS: dict[Any, Callable[..., Any]] = {
-    Wanted: _wanted,
-    Connection: _connection,
-    Presentation: _presentation,
-}
-
-Timeout = Annotated[
-    str,
-    typer.Option(
-        metavar="DURATION", help="How long to wait: 90, 90s, 10m, 1h. Default: 10m.", show_default=False
-    ),
-]
-ImageArgument = Annotated[
-    str, typer.Argument(metavar="IMAGE", help="An image's name or ARN.", show_default=False)
-]
 
 
 # The commands.
@@ -317,20 +83,21 @@ def update(
 
     Prints the image's ARN. Sends one UpdateImage and nothing else, unless an option asks for more.
     """
-    name, arn = _target(image, connection, problems)
+    name, arn = target(image, connection, problems)
     wanted_update = ImageUpdate(name, wanted)
     if wanted or not problems:
         problems += violations(wanted_update)
     if detailed_exitcode and not dry_run:
         problems.append(Problem("--detailed-exitcode", "needs --dry-run"))
-    patience = _seconds("--timeout", timeout, problems)
+    patience = seconds_of("--timeout", timeout, problems)
 
     def run(face: Face, progress: Progress) -> int:
         from imagectl import update as verb
 
         options = verb.Options(dry_run=dry_run, if_changed=if_changed, wait=wait, timeout=patience)
+        progress.name, progress.resume = name, f"imagectl wait {name}"
         images = connect(connection, arn=arn, log=face.log)
-        progress.name, progress.resume = name, _wait_command(name, connection, images.region)
+        progress.resume = _wait_command(name, connection, images.region)
         with _helpful(face, images, progress), face.spinner(name, on=wait) as watch:
             outcome = verb.run(
                 images, wanted_update, options, progress=progress, clock=verb.Clock(), watch=watch
@@ -362,7 +129,7 @@ def show(
       imagectl show my-image
       imagectl show my-image --query ImageStatus
     """
-    name, arn = _target(image, connection, problems)
+    name, arn = target(image, connection, problems)
     problems += wrong("ImageName", name)
 
     def run(face: Face, progress: Progress) -> int:
@@ -410,13 +177,13 @@ def list_(
     """
     if name_contains is not None:
         problems += [Problem("--name-contains", text) for _, text, _ in wrong("NameContains", name_contains)]
-    statuses = {_choice("--status", given, STATUSES, problems) for given in status or []}
+    statuses = {choice_of("--status", given, STATUSES, problems) for given in status or []}
     filters = {
         "NameContains": name_contains,
-        "SortBy": sort_by and _choice("--sort-by", sort_by, SORT_KEYS, problems),
-        "SortOrder": sort_order and _choice("--sort-order", sort_order, SORT_ORDERS, problems),
+        "SortBy": sort_by and choice_of("--sort-by", sort_by, SORT_KEYS, problems),
+        "SortOrder": sort_order and choice_of("--sort-order", sort_order, SORT_ORDERS, problems),
     }
-    most = _count("--limit", limit, problems)
+    most = count_of("--limit", limit, problems)
 
     def run(face: Face, _progress: Progress) -> int:
         asked: dict[str, Any] = {key: value for key, value in filters.items() if value is not None}
@@ -427,10 +194,6 @@ def list_(
         return 0
 
     return Request(presentation, run)
-
-
-SORT_KEYS = ("CREATION_TIME", "LAST_MODIFIED_TIME", "IMAGE_NAME")
-SORT_ORDERS = ("ASCENDING", "DESCENDING")
 
 
 def wait(
@@ -449,20 +212,133 @@ def wait(
 
     Prints the image's ARN. Exit 8 if the time ran out, 5 if the image failed, with the service's reason.
     """
-    name, arn = _target(image, connection, problems)
+    name, arn = target(image, connection, problems)
     problems += wrong("ImageName", name)
-    patience = _seconds("--timeout", timeout, problems)
+    patience = seconds_of("--timeout", timeout, problems)
 
     def run(face: Face, progress: Progress) -> int:
         from imagectl import update as verb
 
+        progress.name, progress.resume = name, f"imagectl wait {name}"
         images = connect(connection, arn=arn, log=face.log)
-        progress.name, progress.resume = name, _wait_command(name, connection, images.region)
+        progress.resume = _wait_command(name, connection, images.region)
         with _helpful(face, images, progress), face.spinner(name, on=True) as watch:
             settled = verb.settle(
                 images, ImageUpdate(name, {}), timeout=patience, clock=verb.Clock(), watch=watch
             )
         face.settled(settled)
+        return 0
+
+    return Request(presentation, run)
+
+
+def apply(
+    *,
+    file: Annotated[
+        str, typer.Argument(metavar="[FILE]", help="The manifest. Default: standard input, as with -.")
+    ] = "-",
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Don't ask. Default: ask on a terminal.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan, as a diff; change nothing. Default: off.")
+    ] = False,
+    detailed_exitcode: Annotated[
+        bool,
+        typer.Option(
+            "--detailed-exitcode", help="With --dry-run: exit 10 if something would change. Default: off."
+        ),
+    ] = False,
+    rollback_file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="A new file, to undo the run by applying it. Default: none."),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Return when all images are as declared. Default: off.")
+    ] = False,
+    timeout: Timeout = "10m",
+    concurrency: Annotated[
+        str, typer.Option(metavar="N", help="Updates under way at a time. Default: 8.", show_default=False)
+    ] = "8",
+    max_failures: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Send nothing new after N failures. Default: go on."),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="K/N", help="Only the K-th of N parts, from 1 on. Default: all."),
+    ] = None,
+    connection: Connection,
+    presentation: Presentation,
+    problems: list[Problem],
+) -> Request:
+    """Bring many images to the state that a manifest declares.
+
+    Examples:
+      imagectl apply fleet.yaml --dry-run
+      imagectl apply fleet.jsonl --yes --rollback-file undo.jsonl
+      imagectl list -o json | imagectl apply --dry-run
+
+    A manifest is JSON Lines, JSON or YAML: ImageName or ImageArn, and Description, DisplayName, RoleArn,
+    of which null deletes and absent leaves alone. Images that are as declared are not sent: after any
+    failure, the same command again goes on. Prints the ARNs of changed images, as JSON one record for each.
+    """
+    manifest = read_manifest(file, connection, problems)
+    if detailed_exitcode and not dry_run:
+        problems.append(Problem("--detailed-exitcode", "needs --dry-run"))
+    terminal = None if yes or dry_run else terminal_of(of_stdin=file != "-")
+    if not (yes or dry_run or terminal):
+        problems.append(Problem("--yes", "is needed where there is no terminal to ask on"))
+    if rollback_file is not None:
+        from imagectl import rollback
+
+        problems += rollback.problems(rollback_file)
+    threads = count_of("--concurrency", concurrency, problems) or 1
+    failures = count_of("--max-failures", max_failures, problems)
+    part, parts = shard_of(shard, problems)
+    patience = seconds_of("--timeout", timeout, problems)
+
+    def run(face: Face, progress: Progress) -> int:
+        import gc
+
+        from imagectl import apply as verb
+        from imagectl.sender import Options
+
+        gc.enable()  # what short commands do without
+
+        def connect_to(profile: str | None, region: str | None) -> SageMaker:
+            profile, region = profile or connection.profile, region or connection.region
+            there = replace(connection, profile=profile, region=region, threads=threads)
+            return connect(there, log=face.log)
+
+        progress.known = "nothing was sent"
+        if manifest.torn:
+            face.note(f"line {manifest.torn} is cut off, its update was never sent: passed over", always=True)
+        with face.spinner("reading the images", on=True):
+            located = verb.locate(manifest.entries, connect_to, verb.Shard(part, parts))
+            jobs = verb.look(located, threads)
+        plan = verb.Tally.of(jobs)
+        if dry_run:
+            for job in jobs:
+                face.record(job.outcome)
+            face.note(f"{plan}; nothing was changed", always=True)
+            _raise(plan.verdict())
+            return EXIT_CHANGES_PENDING if detailed_exitcode and plan.changes else 0
+        if terminal and plan.changes:
+            face.plan([job.outcome for job in jobs])
+            if not face.confirm(f"{plan}. Apply?", terminal):
+                raise ImagectlError("interrupted", "not confirmed; nothing was sent", outcome="not-applied")
+        options = Options(concurrency=threads, max_failures=failures, wait=wait, timeout=patience)
+        with face.bar() as beat:
+            tally = verb.run(
+                jobs,
+                options,
+                rollback_file=rollback_file,
+                progress=progress,
+                tell=face.record,
+                beat=beat,
+                note=face.note,
+            )
+        face.note(str(tally), always=True)
+        _raise(tally.verdict())
         return 0
 
     return Request(presentation, run)
@@ -488,11 +364,10 @@ def sandbox(
       imagectl sandbox
 
     With a command: runs it with the environment that points every AWS client at the sandbox, and exits
-    with its status. Without: prints that environment as export lines and serves until Ctrl-C.
-
-    Some images give a failure on demand, for testing how a script takes it:
+    with its status. Without: prints that environment as export lines and serves until Ctrl-C. Images with
+    a magic name give a failure on demand, for testing how a script takes it.
     """
-    seconds = _seconds("--update-seconds", update_seconds, problems)
+    seconds = seconds_of("--update-seconds", update_seconds, problems)
 
     def run(face: Face, _progress: Progress) -> int:
         from imagectl import sandbox as server
@@ -505,75 +380,80 @@ def sandbox(
     return Request(Presentation(), run)
 
 
-_COMMANDS: dict[str, Callable[..., Request]] = {
+def completion(
+    *,
+    shell: Annotated[
+        Literal["bash", "zsh", "fish"],
+        typer.Argument(metavar="SHELL", help="bash, zsh or fish.", show_default=False),
+    ],
+    problems: list[Problem],  # noqa: ARG001 - every command has it
+) -> Request:
+    """Print the completion script for bash, zsh or fish.
+
+    Examples:
+      eval "$(imagectl completion bash)"   # in ~/.bashrc
+      eval "$(imagectl completion zsh)"    # in ~/.zshrc, after compinit
+      imagectl completion fish | source    # in ~/.config/fish/config.fish
+
+    The script starts no program, but imagectl itself where a name of your images is asked for.
+    """
+
+    def run(face: Face, _progress: Progress) -> int:
+        from imagectl.completion import script
+
+        face.line(script(shell, the_tree(), WORDS).removesuffix("\n"))
+        return 0
+
+    return Request(Presentation(), run)
+
+
+def complete_images(
+    *,
+    prefix: Annotated[str, typer.Argument(help="What the names begin with.")] = "",
+    connection: Connection,
+    problems: list[Problem],
+) -> Request:
+    """Print the account's image names, for the completion scripts: at once, silent whatever fails."""
+    wrong_line = bool(problems)
+    problems.clear()  # they are told when the line is run, not at TAB
+
+    def run(face: Face, _progress: Progress) -> int:
+        if wrong_line:
+            return 0
+        from imagectl import service_model
+        from imagectl.completion import image_names, whose
+
+        def fetch(contained: str) -> Iterator[str]:
+            asked = {"NameContains": contained} if contained else {}
+            return (image.name for image in connect(connection).list(glance=True, **asked))
+
+        directory = service_model.cache_dir()
+        for name in image_names(prefix, fetch, key=whose(connection), directory=directory):
+            face.line(name)
+        return 0
+
+    return Request(Presentation(), run)
+
+
+COMMANDS: dict[str, Callable[..., Request]] = {
     "update": update,
     "show": show,
     "list": list_,
     "wait": wait,
+    "apply": apply,
+    "completion": completion,
     "sandbox": sandbox,
 }
-
-
-# How flags are read.
-
-
-def _target(image: str, connection: Connection, problems: list[Problem]) -> tuple[str, ImageArn | None]:
-    """IMAGE as a name, and as an ARN where it was one."""
-    if not image.startswith("arn:"):
-        return image, None
-    arn = ImageArn.parse(image)
-    if arn is None:
-        problems.append(Problem("IMAGE", f"is no image's ARN: {quote(image)}"))
-        return "unknown", None
-    if connection.region and connection.region != arn.region:
-        problems.append(Problem("--region", f"is {connection.region}, but the ARN is of {arn.region}"))
-    return arn.name, arn
-
-
-def _read_description(path: str, problems: list[Problem]) -> str | None:
-    """The text of a description file, one final line ending dropped."""
-    most = 1 << 20  # bytes: far above any description, far below what would hurt
-    try:
-        if path == "-":
-            data = sys.stdin.buffer.read(most)
-        else:
-            with open(path, "rb") as file:  # noqa: PTH123 - as typed, no Path needed
-                data = file.read(most)
-        text = data.decode("utf-8")
-    except OSError as exc:
-        problems.append(Problem("--description-file", f"can't be read: {quote(path)} ({exc.strerror})"))
-    except UnicodeDecodeError as exc:
-        problems.append(Problem("--description-file", f"is not UTF-8 at byte {exc.start}: {quote(path)}"))
-    else:
-        return re.sub(r"(?:\r\n|\n|\r)\Z", "", text)
-    return None
-
-
-def _seconds(flag: str, text: str, problems: list[Problem], *, least: float = 0) -> float:
-    """A DURATION in seconds: a number, with s, m or h behind it."""
-    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smh]?)", text)
-    seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else -1
-    if seconds < least:
-        problems.append(Problem(flag, f"must be a duration like 90, 90s, 10m or 1h: {quote(text)}"))
-    return seconds
-
-
-def _count(flag: str, text: str | None, problems: list[Problem]) -> int | None:
-    if text is None or re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
-        return int(text) if text else None
-    problems.append(Problem(flag, f"must be a whole number from 1 on: {quote(text)}"))
-    return None
-
-
-def _choice(flag: str, text: str, choices: Sequence[str], problems: list[Problem]) -> str:
-    """One of the API's words, also in the command line's spelling: `image-name` for IMAGE_NAME."""
-    word = text.upper().replace("-", "_")
-    if word not in choices:
-        problems.append(Problem(flag, f"must be one of {', '.join(choices)}: {quote(text)}"))
-    return word
+# For our own scripts: in no list and on no page.
+_HIDDEN: dict[str, Callable[..., Request]] = {"__images": complete_images}
 
 
 # What several commands do around a call.
+
+
+def _raise(error: ImagectlError | None) -> None:
+    if error:
+        raise error
 
 
 def _wait_command(name: str, connection: Connection, region: str) -> str:
@@ -587,7 +467,7 @@ def _helpful(face: Face, images: SageMaker, progress: Progress) -> Iterator[None
         yield
     except ImagectlError as error:
         if error.kind == "pending":
-            error.hint = f"to go on waiting: {progress.resume}"
+            error.message += f"; to go on waiting: {progress.resume}"
         elif error.kind == "not-found" and face.err_is_terminal:
             close = _did_you_mean(images, progress.name)
             error.hint = f"did you mean {quote(close)}?" if close else error.hint
@@ -605,114 +485,21 @@ def _did_you_mean(images: SageMaker, name: str) -> str | None:
     return next(iter(get_close_matches(name, names, n=1)), None)
 
 
-# Typer, made to build only the command that is run, and help pages that read well in a pipe.
-
-
-def _flat(function: Callable[..., Request]) -> Callable[..., Request]:
-    """`function` with each group's parameter replaced by the group's options, as Typer wants them."""
-    own = inspect.signature(function).parameters
-    groups = {name: _GROUPS[p.annotation] for name, p in own.items() if p.annotation in _GROUPS}
-    options = {name: _parameters(build) for name, build in groups.items()}
-    flat = [p for name, p in _parameters(function).items() if name not in groups]
-    flat += [option for group in options.values() for option in group.values()]
-
-    def parsed(**values: Any) -> Request:
-        problems: list[Problem] = []
-        built = {
-            name: build(problems=problems, **{option: values.pop(option) for option in options[name]})
-            for name, build in groups.items()
-        }
-        request = function(problems=problems, **built, **values)
-        if problems:
-            raise usage(problems)
-        return request
-
-    parsed.__doc__ = function.__doc__
-    parsed.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
-    return parsed
-
-
-def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    return {name: p for name, p in inspect.signature(function).parameters.items() if name != "problems"}
-
-
-class _Page:
-    """A help page: usage, what it does, examples, then the options by group."""
-
-    help: str | None
-    params: list[Any]
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        summary, _, rest = inspect.cleandoc(self.help or "").partition("\n\n")
-        formatter.write_usage(ctx.command_path, " ".join(self.collect_usage_pieces(ctx)))  # type: ignore[attr-defined]
-        formatter.write_paragraph()
-        formatter.write_text(summary)
-        for paragraph in filter(None, rest.split("\n\n")):
-            formatter.write_paragraph()
-            heading, _, lines = paragraph.partition("\n")
-            if heading == "Examples:":
-                formatter.write(f"{heading}\n{lines}\n")
-            else:
-                formatter.write_text(paragraph.replace("\n", " "))
-        self.format_options(ctx, formatter)
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):  # type: ignore[attr-defined]
-            record = param.get_help_record(ctx)
-            if record is not None:
-                group = "Arguments" if param.param_type_name == "argument" else "Options"
-                sections.setdefault(param.rich_help_panel or group, []).append(record)
-        for heading, records in sections.items():
-            with formatter.section(heading):
-                formatter.write_dl(records)
-
-    def get_help(self, ctx: Any) -> str:
-        page: str = super().get_help(ctx)  # type: ignore[misc]
-        if ctx.color:
-            page = re.sub(r"^(\S[^\n]*?:)(?=\s)", "\x1b[1m\\1\x1b[0m", page, flags=re.MULTILINE)
-            page = re.sub(r"(?<=\s)(--?[a-z][a-z-]*)", "\x1b[36m\\1\x1b[0m", page)
-        return page
-
-
-class _Command(_Page, TyperCommand):
-    pass
-
-
-class _Group(_Page, TyperGroup):
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        return build(cmd_name) if cmd_name in _COMMANDS else None
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        summaries = [(name, inspect.getdoc(f) or "") for name, f in _COMMANDS.items()]
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, doc.split("\n", 1)[0]) for name, doc in summaries])
-        super().format_options(ctx, formatter)
-
-
-_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
-
-
-def build(name: str) -> Any:
-    """The command called `name`, as Typer parses it."""
-    one = typer.Typer(add_completion=False, rich_markup_mode=None)
-    one.command(name, cls=_Command, context_settings=_SETTINGS)(_flat(_COMMANDS[name]))
-    return typer.main.get_command(one)
-
-
 def _print_version(value: bool) -> None:
     if value:
         typer.echo(f"imagectl {imagectl.__version__}")
         raise typer.Exit
 
 
-app = typer.Typer(cls=_Group, add_completion=False, rich_markup_mode=None, context_settings=_SETTINGS)
+def _magic_names() -> tuple[str, Mapping[str, str]]:
+    from imagectl.sandbox import MAGIC
+
+    return "Magic names", MAGIC
 
 
-@app.callback()
+# The door to the whole command line.
+
+
 def root(
     *,
     version: Annotated[
@@ -726,3 +513,39 @@ def root(
       imagectl list --name-contains pytorch
       imagectl sandbox -- imagectl update my-image --display-name Hello
     """
+
+
+def the_tree() -> tree.Tree:
+    """All commands, as Typer parses and as completion knows them."""
+    return tree.tree(
+        root,
+        COMMANDS,
+        hidden=_HIDDEN,
+        groups=GROUPS,
+        runners={"sandbox"},
+        details={"sandbox": _magic_names},
+    )
+
+
+def parse(argv: Sequence[str], *, color: bool) -> Request | int:
+    """The request in `argv`, or the exit code where the command line itself was the answer (--help).
+
+    Raises ImagectlError (`usage`). `color` is for help pages.
+    """
+    try:
+        # Not `the_tree()(...)`: that would take Ctrl-C for its own, and a variable for a call to complete.
+        with the_tree().make_context("imagectl", list(argv), color=color) as context:
+            request: Request = context.command.invoke(context)
+    except typer.Exit as answered:
+        return answered.exit_code
+    except typer.TyperException as exc:
+        where = " ".join(["imagectl", *(word for word in argv[:1] if word in COMMANDS)])
+        message = exc.format_message().removesuffix(".")
+        raise ImagectlError(
+            "usage",
+            message,
+            hint=f"see {where} --help",
+            outcome="not-applied",
+            problems=[Problem("", message)],
+        ) from exc
+    return request

@@ -92,6 +92,16 @@ class ImagectlError(Exception):
     def exit_code(self) -> int:
         return EXIT_CODES[self.kind]
 
+    @property
+    def is_throttle(self) -> bool:
+        """Whether the service turned the request away for its rate alone."""
+        return (self.code or "").removesuffix("Exception") in THROTTLES or self.http_status == 429
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the image was being changed by somebody else."""
+        return (self.code or "").removesuffix("Exception") in BUSY
+
     def as_json(self) -> dict[str, Any]:
         """The contract's error object, keys that don't apply left out."""
         everything = {
@@ -135,6 +145,20 @@ _AGAIN = "it is safe to run the same command again"
 _CLOCK = "check this machine's clock, and the secret key"
 _CONFIG = "check the environment and ~/.aws/config"
 _NETWORK = "check the network, the proxy and the region; " + _AGAIN
+
+# Codes that say more than their kind: what may be repeated at a lower rate, and what after a while.
+THROTTLES = frozenset(
+    (
+        "LimitExceeded",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "SlowDown",
+        "Throttled",
+        "Throttling",
+        "TooManyRequests",
+    )
+)
+BUSY = frozenset(("Conflict", "ResourceInUse"))
 
 # The service's error codes, without the suffix `Exception`: they appear with and without it.
 CODES: dict[str, Row] = {
@@ -242,7 +266,11 @@ EXCEPTIONS: dict[str, Row] = {
     "IncompleteReadError": Row("transient", _NETWORK),
     "ResponseStreamingError": Row("transient", _NETWORK),
     # A reply that is not SageMaker's.
-    "ResponseParserError": Row("refused", "does the endpoint serve SageMaker, or is a proxy answering?"),
+    "ResponseParserError": Row(
+        "refused",
+        "is a proxy or captive portal answering? Check the endpoint and the network",
+        "the reply is not SageMaker's",
+    ),
     "ChecksumError": Row("refused", "the reply was damaged on its way"),
     "FlexibleChecksumError": Row("refused", "the reply was damaged on its way"),
     "PaginationError": Row("refused", "the service's page tokens go in a circle"),
@@ -251,7 +279,7 @@ EXCEPTIONS: dict[str, Row] = {
 # What botocore may raise and only a bug of ours, or a broken installation, can cause.
 _OURS = (
     "ApiVersionNotFoundError AwsChunkedWrapperError DataNotFoundError"
-    " InvalidEndpointDiscoveryConfigurationError"
+    " EndpointDiscoveryException InvalidEndpointDiscoveryConfigurationError"
     " InvalidExpressionError InvalidS3AddressingStyleError InvalidS3UsEast1RegionalEndpointConfigError"
     " MD5UnavailableError MissingDependencyException MissingParametersError OperationNotPageableError"
     " ParamValidationError StubResponseError UnknownClientMethodError UnknownServiceStyle"

@@ -5,13 +5,12 @@ in `Face`. Every foreign text passes `safe` here; nothing is ever read as markup
 to draw a table, a spinner or a bar on a terminal.
 """
 
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, NamedTuple, TextIO
 
 from imagectl.errors import ImagectlError, Problem
 from imagectl.image import Change, Image, Outcome
@@ -29,11 +28,12 @@ _SGR = {
     "removed": "31;7",
     "added": "32;7",
 }
+_LONGEST_PLAN = 100  # images in the plan that is shown before the question
+_BAR_WIDTH = 24  # characters
 _LONGEST_MESSAGE = 4000  # characters of one foreign text in an error: a proxy's page is no message
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Presentation:
+class Presentation(NamedTuple):
     """The options of presentation, as given."""
 
     output: Output | None = None
@@ -51,8 +51,8 @@ class Presentation:
 
         try:
             jmespath.compile(self.query)
-        except jmespath.exceptions.JMESPathError as exc:
-            return [Problem("--query", f"is no JMESPath expression: {quote(self.query)} ({safe(exc)})")]
+        except jmespath.exceptions.JMESPathError:
+            return [Problem("--query", f"is no JMESPath expression: {quote(self.query)}")]
         return []
 
     @property
@@ -81,6 +81,7 @@ class Face:
         self.out_is_terminal, self.err_is_terminal = stdout.isatty(), stderr.isatty()
         self._out_color = has_color(stdout, presentation.color, os.environ)
         self._err_color = has_color(stderr, presentation.color, os.environ)
+        self._has_bar = False
 
     # Results: stdout.
 
@@ -99,6 +100,24 @@ class Face:
             self._lines(diff_lines(outcome, color=self._out_color))
         else:
             self.outcome(outcome)
+
+    def record(self, outcome: Outcome) -> None:
+        """One image of many: a line of its own, whole and at once; a failure as text goes to stderr.
+
+        Text and names tell what changes. As JSON there is one line for every image.
+        """
+        self._hide_bar()
+        if self.format == "json":
+            self._json(outcome.as_json(), indent=None)
+        elif outcome.error:
+            where = f"line {outcome.line}: {outcome.name}: "
+            for line in error_lines(outcome.error, where=where, color=self._err_color):
+                self._say(line)
+        elif outcome.result == "planned":
+            self.preview(outcome)
+        elif outcome.result in {"requested", "updated"}:
+            self.outcome(outcome)
+        self.flush()
 
     def image(self, image: Image) -> None:
         """All that DescribeImage returned."""
@@ -151,6 +170,8 @@ class Face:
     def error(self, error: ImagectlError) -> None:
         """One error: greppable lines, or one JSON object."""
         if self.format == "json":
+            import json  # here: a rejected input, the fastest of all commands, is rarely asked for it
+
             self._say(json.dumps({"Error": error.as_json()}))
             return
         for line in error_lines(error, color=self._err_color):
@@ -164,10 +185,61 @@ class Face:
     def _debug(self, text: str) -> None:
         self._say(f"imagectl: debug: {safe(text)}")
 
+    def plan(self, outcomes: Sequence[Outcome]) -> None:
+        """What would be done, for who is asked whether to: as much of it as anybody reads."""
+        changing = [outcome for outcome in outcomes if outcome.changes]
+        for outcome in changing[:_LONGEST_PLAN]:
+            for line in diff_lines(outcome, color=self._err_color):
+                self._say(line)
+        if len(changing) > _LONGEST_PLAN:
+            self._say(f"... and {len(changing) - _LONGEST_PLAN} more images; --dry-run shows all")
+
+    def confirm(self, question: str, terminal: TextIO) -> bool:
+        """Ask on stderr, read the answer from `terminal`; nothing but yes is yes."""
+        with suppress(OSError):
+            self._err.write(f"imagectl: {safe(question)} [y/N] ")
+            self._err.flush()
+        return terminal.readline().strip().lower() in {"y", "yes"}
+
+    @contextmanager
+    def bar(self) -> Iterator[Callable[[int, int], None]]:
+        """While many images are done: takes how many of how many are, and shows how fast and how long still.
+
+        One line that is redrawn in the thread that prints the records, so that the two never mix: rich's
+        own bar is drawn by a thread of its own.
+        """
+        if not self.err_is_terminal or not self._err_color or self.presentation.quiet:
+            yield lambda _done, _total: None
+            return
+        start = time.monotonic()
+
+        def beat(done: int, total: int) -> None:
+            seconds = time.monotonic() - start
+            filled = "=" * (_BAR_WIDTH * done // total)
+            rate = f", {done / seconds:.3g}/s" if done and seconds else ""
+            left = f", {clock_time((total - done) * seconds / done)} left" if rate and seconds > 1 else ""
+            self._has_bar = True
+            with suppress(OSError):
+                self._err.write(f"\r\x1b[K[{filled:{_BAR_WIDTH}}] {done}/{total}{rate}{left}")
+                self._err.flush()
+
+        try:
+            yield beat
+        finally:
+            self._hide_bar()
+
+    def _hide_bar(self) -> None:
+        if self._has_bar:
+            self._has_bar = False
+            with suppress(OSError):
+                self._err.write("\r\x1b[K")
+                self._err.flush()
+
     @contextmanager
     def spinner(self, text: str, *, on: bool) -> Iterator[Callable[[str], None]]:
         """While something takes its time: a spinner with the elapsed time and the last status told."""
-        if not on or not self.err_is_terminal or self.presentation.quiet or os.environ.get("TERM") == "dumb":
+        # A spinner is made of escapes: where colour is off, not one is written.
+        if not on or not self.err_is_terminal or not self._err_color or self.presentation.quiet:
             yield lambda _status: None
             return
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -181,7 +253,9 @@ class Face:
 
     # How.
 
-    def _json(self, data: Any) -> None:
+    def _json(self, data: Any, *, indent: int | None = 2) -> None:
+        import json
+
         if self.presentation.query is not None:
             import jmespath  # the door, as above
 
@@ -189,7 +263,7 @@ class Face:
                 data = jmespath.search(self.presentation.query, json.loads(json.dumps(data, default=plain)))
             except jmespath.exceptions.JMESPathError as exc:
                 raise ImagectlError("internal", f"--query does not fit the result: {exc}") from exc
-        self._print(json.dumps(data, default=plain, indent=2))
+        self._print(json.dumps(data, default=plain, indent=indent))
 
     def _table(self, images: Iterable[Image]) -> None:
         from rich.table import Table
@@ -229,6 +303,7 @@ class Face:
             self._out.flush()
 
     def _say(self, line: str) -> None:
+        self._hide_bar()
         with suppress(OSError):  # who closed stderr doesn't listen; that changes no result
             self._err.write(f"{line}\n")
             self._err.flush()
@@ -245,6 +320,13 @@ def _output_errors() -> Iterator[None]:
         raise ImagectlError("internal", f"the output could not be written: {exc.strerror}") from exc
 
 
+def clock_time(seconds: float) -> str:
+    """A duration as a clock shows it: 0:07, 12:30, 1:02:03."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
 def plain(value: Any) -> Any:
     """A value of a reply as JSON and text show it: times as RFC 3339 in UTC."""
     if isinstance(value, datetime):
@@ -259,7 +341,7 @@ def _row(image: Image) -> list[str]:
     return [safe(plain(image.fields.get(key, ""))) for key in _COLUMNS]
 
 
-def error_lines(error: ImagectlError, *, color: bool = False) -> Iterator[str]:
+def error_lines(error: ImagectlError, *, where: str = "", color: bool = False) -> Iterator[str]:
     """An error as people read it: what is wrong, each problem on a line, a hint, the request's id."""
     label = _paint("error:", "red", on=color)
     if error.problems:
@@ -269,7 +351,7 @@ def error_lines(error: ImagectlError, *, color: bool = False) -> Iterator[str]:
         message = error.message
         if len(message) > _LONGEST_MESSAGE:
             message = f"{message[:_LONGEST_MESSAGE]}…"
-        yield f"imagectl: {label} {safe(message)}"
+        yield f"imagectl: {label} {safe(where)}{safe(message)}"
     if error.hint:
         yield f"hint: {safe(error.hint)}"
     if error.request_id:

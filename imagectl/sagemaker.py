@@ -15,7 +15,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from imagectl.errors import ImagectlError, Problem, Row, of_code, of_exception
-from imagectl.image import Image, ImageArn, ImageUpdate, Progress
+from imagectl.image import REGION, Image, ImageArn, ImageUpdate, Progress
 from imagectl.text import quote
 
 Log = Callable[[str], None]
@@ -37,11 +37,12 @@ class Connection:
     read_timeout: float = 30.0
     max_attempts: int | None = None
     allow_http: bool = False
+    threads: int = 10  # that call at the same time
 
     def problems(self) -> list[Problem]:
         """All that is wrong with the options themselves, found without the network."""
         found = []
-        if self.region is not None and not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", self.region):
+        if self.region is not None and not REGION.fullmatch(self.region):
             found.append(Problem("--region", f"is no region's name: {quote(self.region)}"))
         if self.profile == "":
             found.append(Problem("--profile", "is empty"))
@@ -112,7 +113,7 @@ def connect(connection: Connection, *, arn: ImageArn | None = None, log: Log | N
         bundle = connection.ca_bundle or session.get_config_variable("ca_bundle")
         if bundle and not os.access(bundle, os.R_OK):
             raise FileNotFoundError(f"the CA bundle can't be read: {quote(bundle)} (AWS_CA_BUNDLE)")
-        service = SageMaker(session, connection, region, log)
+        service = SageMaker(session, connection, region, arn, log)
         credentials = session.get_credentials()
         # Roles, SSO and credential_process are only asked here: a failure of theirs is no failure of a call.
         frozen = credentials.get_frozen_credentials() if credentials else None
@@ -120,10 +121,10 @@ def connect(connection: Connection, *, arn: ImageArn | None = None, log: Log | N
     except ImagectlError:
         raise
     except Exception as exc:
-        raise _error(exc, "access", region=region, outcome="not-applied") from exc
+        raise _error(exc, Row("access"), region=region, outcome="not-applied") from exc
     if frozen is None or not frozen.access_key:
         nobody = botocore.exceptions.NoCredentialsError()
-        raise _error(nobody, "access", region=region, outcome="not-applied")
+        raise _error(nobody, Row("access"), region=region, outcome="not-applied")
     if arn and account and account != arn.account:
         # UpdateImage takes a name only: sent as is, it would change this account's image of that name.
         raise ImagectlError(
@@ -143,6 +144,7 @@ class _Call:
 
     progress: Progress | None = None
     sent: int = 0
+    answered: int = 0  # how many of the sent came to a readable reply, or visibly to none
     settled: int = 0  # how many of the sent are known not to have been carried out
 
     def sending(self, **_: Any) -> None:
@@ -150,6 +152,7 @@ class _Call:
         self.tell()
 
     def received(self, parsed_response: dict[str, Any] | None, exception: Exception | None) -> None:
+        self.answered += 1
         if exception is not None:
             self.settled += _never_arrived(exception)
         elif parsed_response is not None:
@@ -169,24 +172,34 @@ class _Call:
 class SageMaker:
     """SageMaker's image operations in one region, for one identity. Safe to share between threads."""
 
-    def __init__(self, session: Any, connection: Connection, region: str | None, log: Log | None) -> None:
+    def __init__(
+        self, session: Any, connection: Connection, region: str | None, arn: ImageArn | None, log: Log | None
+    ) -> None:
         self._session = session
         self._connection = connection
+        self._arn = arn
         self._log = log
         self._local = threading.local()
         self._lock = threading.Lock()
         self._glancing: Any = None
         self._client = self._new_client(connection, region)
         self.region: str = self._client.meta.region_name
+        self.attempts: int = (self._client.meta.config.retries or {}).get("total_max_attempts", 3)
         endpoint = self._client.meta.endpoint_url
         if wrong := _wrong_endpoint(endpoint, connection.allow_http):
             raise ImagectlError("access", f"the configured endpoint {wrong[0]}", region=self.region)
+
+    def once(self) -> "SageMaker":
+        """The same service, each call tried once: for who paces and repeats calls as a whole."""
+        single = replace(self._connection, max_attempts=1)
+        return SageMaker(self._session, single, self.region, self._arn, self._log)
 
     def describe(self, name: str, *, glance: bool = False) -> Image:
         """DescribeImage. `glance`: one attempt with short timeouts, for who looks again anyway."""
         reply = self._call("DescribeImage", {"ImageName": name}, name=name, glance=glance)
         image = Image({key: value for key, value in reply.items() if key != "ResponseMetadata"})
-        if not self._names(image.arn, name) or not image.status:
+        self._check(reply, "DescribeImage", name)
+        if not image.status:
             raise self._foreign(reply, "DescribeImage", name)
         return image
 
@@ -197,9 +210,7 @@ class SageMaker:
         """
         call = _Call(progress)
         reply = self._call("UpdateImage", update.request(), name=update.name, call=call)
-        arn = reply.get("ImageArn")
-        if not isinstance(arn, str) or not self._names(arn, update.name):
-            raise self._foreign(reply, "UpdateImage", update.name, outcome="unknown")
+        arn = self._check(reply, "UpdateImage", update.name)
         progress.outcome = "applied"
         return arn
 
@@ -233,6 +244,7 @@ class SageMaker:
             config=Config(
                 connect_timeout=connection.connect_timeout,
                 read_timeout=connection.read_timeout,
+                max_pool_connections=connection.threads,
                 # Only where asked for: else environment and profile decide, then botocore's default.
                 **({"retries": {"total_max_attempts": attempts}} if attempts else {}),
             ),
@@ -268,9 +280,16 @@ class SageMaker:
         try:
             reply: dict[str, Any] = getattr(client, method)(**params)
         except Exception as exc:
+            otherwise = Row("internal")
+            if call.answered < call.sent and not type(exc).__module__.startswith("botocore."):
+                # botocore's parser broke on the reply: whatever it is, it is not SageMaker's.
+                exc, otherwise = (
+                    _UnreadableError(),
+                    Row("refused", _FOREIGN_HINT, f"{_FOREIGN} to {operation}"),
+                )
             raise _error(
                 exc,
-                "internal",
+                otherwise,
                 operation=operation,
                 image_name=name,
                 region=self.region,
@@ -291,32 +310,51 @@ class SageMaker:
         if self._log:
             log_reply(parsed_response, exception, self._log)
 
-    def _names(self, arn: str, name: str) -> bool:
-        parsed = ImageArn.parse(arn)
-        return parsed is not None and parsed.name.casefold() == name.casefold()
+    def _check(self, reply: dict[str, Any], operation: str, name: str) -> str:
+        """The reply's ImageArn, if it names the image that was asked for.
 
-    def _foreign(
-        self,
-        reply: dict[str, Any],
-        operation: str,
-        name: str | None = None,
-        outcome: Literal["unknown"] | None = None,
-    ) -> ImagectlError:
-        """HTTP 200 with a page of somebody else's (a captive portal, a proxy) parses as an empty reply."""
+        HTTP 200 with a page of somebody else's (a captive portal, a proxy) parses as an empty reply.
+        """
+        said = reply.get("ImageArn")
+        arn = ImageArn.parse(said) if isinstance(said, str) else None
+        if arn is None or arn.name.casefold() != name.casefold():
+            raise self._foreign(reply, operation, name)
+        if self._arn and not arn.same_image(self._arn):
+            # The API takes a name only, so credentials of another account reach that account's image.
+            changed = operation == "UpdateImage"
+            raise ImagectlError(
+                "access",
+                f"the credentials are of account {arn.account}: {'changed' if changed else 'read'} was {arn},"
+                f" not {self._arn}",
+                hint="choose the profile of the ARN's account",
+                operation=operation,
+                image_name=name,
+                region=self.region,
+                outcome="applied" if changed else "not-applied",
+            )
+        return str(said)
+
+    def _foreign(self, reply: dict[str, Any], operation: str, name: str | None = None) -> ImagectlError:
         meta = reply.get("ResponseMetadata", {})
-        other = reply.get("ImageArn")
-        said = f": it is about {quote(other)}" if isinstance(other, str) else ""
         return ImagectlError(
             "refused",
-            f"the reply is not SageMaker's answer to {operation}{said}",
-            hint="is a proxy or captive portal answering? Check the endpoint and the network",
+            f"{_FOREIGN} to {operation}",
+            hint=_FOREIGN_HINT,
             operation=operation,
             image_name=name,
             region=self.region,
             request_id=meta.get("RequestId"),
             http_status=meta.get("HTTPStatusCode"),
-            outcome=outcome,
+            outcome="unknown" if operation == "UpdateImage" else None,
         )
+
+
+class _UnreadableError(Exception):
+    """Stands for what a parser stumbles over: its own words say nothing to anybody."""
+
+
+_FOREIGN = "the reply is not SageMaker's answer"
+_FOREIGN_HINT = "is a proxy or captive portal answering? Check the endpoint and the network"
 
 
 def _never_arrived(exc: Exception) -> bool:
@@ -334,18 +372,16 @@ def _never_arrived(exc: Exception) -> bool:
     return type(exc).__name__ == "SSLError" and any(word in str(exc).upper() for word in handshake)
 
 
-def _error(exc: Exception, otherwise: Literal["access", "internal"], **facts: Any) -> ImagectlError:
-    """`exc` by the error table; `otherwise` is the kind of what has no row there."""
+def _error(exc: Exception, otherwise: Row, **facts: Any) -> ImagectlError:
+    """`exc` by the error table; `otherwise` is the row of what has none there."""
     response = getattr(exc, "response", None)
     if isinstance(response, dict):  # botocore's ClientError: the service answered
         return _service_error(response, **facts)
-    row = of_exception(type(exc)) or Row(otherwise)
-    if otherwise == "internal" and row.kind == "access" and not type(exc).__module__.startswith("botocore"):
-        row = Row("internal")  # a ValueError while calling is no configuration's
-    detail = str(exc) if row.message is None else row.message
+    row = of_exception(type(exc)) or otherwise
+    message = row.message or str(exc)
     if row.kind == "internal":
-        detail = f"unexpected {type(exc).__name__}: {detail}"
-    return ImagectlError(row.kind, detail, hint=row.hint, code=type(exc).__name__, **facts)
+        message = f"unexpected {type(exc).__name__}: {message}"
+    return ImagectlError(row.kind, message, hint=row.hint, code=type(exc).__name__, **facts)
 
 
 def _service_error(response: dict[str, Any], **facts: Any) -> ImagectlError:

@@ -14,12 +14,14 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from imagectl.constraints import python_pattern
@@ -48,7 +50,7 @@ MAGIC: dict[str, str] = {
     "sandbox-not-found": "ResourceNotFound: there is no such image",
 }
 
-# Those that plainly refuse an update: HTTP status, code and message, in the service's words.
+# Those that plainly refuse an update: HTTP status, code and message.
 _REFUSALS: dict[str, tuple[int, str, str]] = {
     "sandbox-in-use": (400, "ResourceInUse", "Resource was modified concurrently"),
     "sandbox-invalid-state": (
@@ -118,6 +120,8 @@ class Sandbox:
             name: value for name, value in environ.items() if not name.startswith("AWS_") or name in _KEPT
         }
         env = others | self.environment
+        # So that `imagectl` is found where it was called by its path, as from a virtual environment.
+        env["PATH"] = os.pathsep.join([environ.get("PATH", os.defpath), os.path.dirname(sys.executable)])  # noqa: PTH120
         direct = environ.get("no_proxy") or environ.get("NO_PROXY")
         if direct:  # a lone * covers all already, and means nothing within a list
             env["NO_PROXY"] = env["no_proxy"] = direct if direct == "*" else f"{direct},127.0.0.1"
@@ -131,8 +135,6 @@ def serve(
     """Serve on loopback, afresh, until the end of the `with` block; `port` 0 takes a free one."""
     try:
         with warnings.catch_warnings(action="ignore"), _plain_environment():
-            from botocore.loaders import Loader
-            from botocore.model import ServiceModel
             from moto.moto_api._internal.models import moto_api_backend
             from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
             from moto.sagemaker.models import sagemaker_backends
@@ -144,9 +146,7 @@ def serve(
             "usage", "the sandbox needs the extra: pip install 'imagectl[sandbox]'"
         ) from error
 
-    model = ServiceModel(Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
-    shapes = {name: model.operation_model(_camel(name)).input_shape for name in _OPERATIONS}
-    service = _Service(shapes, update_seconds, clock)
+    service = _Service(update_seconds, clock)
     server = _server(_answering(DomainDispatcherApplication(create_backend_app)), port)
     moto_api_backend.reset()
     own = {name: vars(SageMakerResponse).get(name) for name in _OPERATIONS}
@@ -305,8 +305,8 @@ class _Place:
 class _Service:
     """What SageMaker does with images. The operations run one at a time, under one lock."""
 
-    def __init__(self, shapes: Mapping[str, Any], update_seconds: float, clock: Callable[[], float]) -> None:
-        self._shapes = shapes
+    def __init__(self, update_seconds: float, clock: Callable[[], float]) -> None:
+        self._shapes = _request_shapes()
         self._update_seconds = update_seconds
         self._clock = clock
         self._epoch = time.time() - clock()  # so that the times in replies move with `clock`
@@ -436,6 +436,16 @@ def _chosen(fields: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
         request.get(f"{key}After", -math.inf) <= fields[key] <= request.get(f"{key}Before", math.inf)
         for key in ("CreationTime", "LastModifiedTime")
     )
+
+
+@cache
+def _request_shapes() -> dict[str, Any]:
+    """What each operation takes, with its limits, from botocore's model: no second table of them."""
+    from botocore.loaders import Loader
+    from botocore.model import ServiceModel
+
+    model = ServiceModel(Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
+    return {name: model.operation_model(_camel(name)).input_shape for name in _OPERATIONS}
 
 
 def _check(shape: Any, request: Mapping[str, Any]) -> None:

@@ -63,9 +63,10 @@ def read_private(path: Path) -> bytes | None:
     """What is in `path`, if nobody else can have written it; None if so, and where it can't be read."""
     try:
         # Not blocking, or a FIFO in its place would hang the command.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
+        with open(
+            path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+        ) as file:
+            status = os.fstat(file.fileno())
             trusted = _is_ours(path.parent.lstat(), stat.S_IFDIR) and _is_ours(status, stat.S_IFREG)
             return file.read() if trusted and status.st_size <= LARGEST else None
     except OSError:  # there is none, most of the time
@@ -83,7 +84,7 @@ def write_private(path: Path, data: bytes) -> bool:
         if not _is_ours(path.parent.lstat(), stat.S_IFDIR):
             return False
         try:
-            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
                 file.write(data)
             temporary.replace(path)
         finally:

@@ -7,8 +7,7 @@ what wants to know the status. Every failure is an ImagectlError.
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from imagectl.errors import ImagectlError
 from imagectl.image import DEAD_ENDS, Image, Images, ImageUpdate, Outcome, Progress, diff
@@ -17,8 +16,7 @@ Verdict = Literal["not-applied", "unknown"]
 Watch = Callable[[str], None]  # is told the status, each time it was looked up
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(NamedTuple):
     """Time, to be passed in: seconds since some moment, a pause, and a number from 0 to 1 for jitter."""
 
     now: Callable[[], float] = time.monotonic
@@ -30,8 +28,7 @@ class Clock:
         self.sleep(seconds * (1 - self.random() / 5))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(NamedTuple):
     """How an update is carried out. `timeout` in seconds."""
 
     dry_run: bool = False
@@ -95,19 +92,38 @@ def carry_out(images: Images, update: ImageUpdate, *, progress: Progress, clock:
     except ImagectlError as lost:
         if lost.outcome != "unknown":
             raise
-        found = _find_out(images, update, clock=clock, watch=watch)
-        if isinstance(found, Image):
-            progress.outcome = "applied"
-            return found.arn
-        progress.outcome = lost.outcome = found
-        lost.message += {
+        return look_up(images, update, lost, progress=progress, clock=clock, watch=watch)
+
+
+def look_up(
+    images: Images,
+    update: ImageUpdate,
+    lost: ImagectlError,
+    *,
+    progress: Progress,
+    clock: Clock,
+    watch: Watch,
+) -> str:
+    """The image's ARN if the update whose reply was `lost` turns out to be applied; else raises `lost`."""
+    found = _find_out(images, update, clock=clock, watch=watch)
+    if isinstance(found, Image):
+        progress.outcome = "applied"
+        return found.arn
+    progress.outcome = lost.outcome = found
+    lost.message = (
+        lost.message.rstrip(".")
+        + {
             "unknown": "; whether the update was applied could not be found out",
             "not-applied": "; the update was not applied: the image still is as it was",
         }[found]
-        if found == "unknown":
-            lost.hint = f"look at the image (imagectl show {update.name}); repeating the update is safe"
-        raise
+    )
+    if found == "unknown":
+        lost.hint = f"look at the image (imagectl show {update.name}); repeating the update is safe"
+    raise lost
 
+
+# Failures of a look after which the next may be luckier: throttled, cut off, a page of somebody else's.
+PASSING = frozenset({"transient", "refused"})
 
 # How long a request whose reply was lost is given to show in DescribeImage, in seconds: reads may be
 # stale for some seconds, an update takes up to half a minute.
@@ -127,6 +143,8 @@ def _find_out(images: Images, update: ImageUpdate, *, clock: Clock, watch: Watch
         except ImagectlError as failure:
             if failure.kind == "not-found":
                 return "not-applied"
+            if failure.kind not in PASSING:
+                return "unknown"
             status = None
         else:
             status = image.status
@@ -161,28 +179,35 @@ def settle(
         try:
             image = images.describe(update.name, glance=True)
         except ImagectlError as failure:
-            # Throttled, cut off, or a page of somebody else's: the next look may be luckier.
-            if failure.kind not in {"transient", "refused"}:
+            if failure.kind not in PASSING:
                 failure.outcome = "applied" if update.wanted else None
                 raise
         else:
             status = image.status
             watch(status)
-            if status == "CREATED" and not diff(image, update):
+            if is_settled(image, update, images.region, before=before, waited=clock.now() - start):
                 return image
-            if status in DEAD_ENDS and not _is_of_before(image, before, clock.now() - start):
-                raise _dead_end(image, update, images.region)
         waited = clock.now() - start
         if waited >= timeout:
-            raise _pending(update, images.region, timeout, status)
+            raise pending(update, images.region, timeout, status)
         clock.pause(min(delay, max(timeout - waited, 0.05)))
         # Updates settle within half a minute as a rule: while that is likely, news is under 2 s old.
         delay = min(delay * 1.4, 1.5 if waited < 120 else 5.0)
 
 
+def is_settled(
+    image: Image, update: ImageUpdate, region: str, *, before: Image | None, waited: float
+) -> bool:
+    """What one look says: settled, or not yet. Raises `refused` on a state that can't become CREATED."""
+    if image.status in DEAD_ENDS and not _is_of_before(image, before, waited):
+        raise _dead_end(image, update, region)
+    return image.status == "CREATED" and not diff(image, update)
+
+
 def _is_of_before(image: Image, before: Image | None, waited: float) -> bool:
     """Whether a failed state is still that of before the update: a stale read, believed for 10 s at most."""
-    return before is not None and waited < 10 and image.fields == before.fields
+    told = ("ImageStatus", "FailureReason", "LastModifiedTime")
+    return before is not None and waited < 10 and all(image.get(key) == before.get(key) for key in told)
 
 
 def _dead_end(image: Image, update: ImageUpdate, region: str) -> ImagectlError:
@@ -198,7 +223,8 @@ def _dead_end(image: Image, update: ImageUpdate, region: str) -> ImagectlError:
     )
 
 
-def _pending(update: ImageUpdate, region: str, timeout: float, status: str) -> ImagectlError:
+def pending(update: ImageUpdate, region: str, timeout: float, status: str) -> ImagectlError:
+    """The error of a wait whose time ran out."""
     accepted = "the update was accepted, but " if update.wanted else ""
     return ImagectlError(
         "pending",

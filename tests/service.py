@@ -63,6 +63,7 @@ class Service:
         self.stale_reads = 0  # how many reads after an update show the state before it
         self.fail_updates: str | None = None  # the FailureReason that every update ends with
         self.on_update: Callable[[], None] = lambda: None  # called when an UpdateImage has come in
+        self.admit: Callable[[], bool] = lambda: True  # whether an UpdateImage is let through, or throttled
         self._scripts: defaultdict[str, deque[Reply]] = defaultdict(deque)
         self._after: dict[str, list[dict[str, Any]]] = {}  # what the next reads of an image show
         self._lock = threading.RLock()
@@ -110,6 +111,8 @@ class Service:
             self.received.append(request)
             script = self._scripts[request.operation]
             reply = script.popleft() if script else Reply(carry_out=True)
+            if request.operation == "UpdateImage" and not self.admit():
+                reply = THROTTLED
             own: Any = None
             if reply.carry_out:
                 own = getattr(self, f"_{request.operation}")(request.body)

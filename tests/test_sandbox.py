@@ -1,5 +1,6 @@
 """The sandbox, over real HTTP as any AWS client meets it."""
 
+import json
 import os
 import shlex
 import signal
@@ -10,6 +11,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -24,7 +27,7 @@ from imagectl.sandbox import MAGIC, Sandbox, run_command, serve
 ROLE = "arn:aws:iam::123456789012:role/images"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:image/"
 SECONDS = 5.0
-NAME_PATTERN = "Member must satisfy regular expression pattern: [a-zA-Z0-9]([-.]?[a-zA-Z0-9]){0,62}"
+NAME_PATTERN = "[a-zA-Z0-9]([-.]?[a-zA-Z0-9]){0,62}"
 ROLE_PATTERN = r"arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"
 NO_POLICY = "because no identity-based policy allows the"
 
@@ -42,10 +45,16 @@ class Clock:
         self.now += seconds
 
 
+@cache
+def session() -> boto3.session.Session:
+    """One for all: each would read the service model anew."""
+    return boto3.session.Session()
+
+
 @contextmanager
 def connected(sandbox: Sandbox, region: str = "us-east-1", service: str = "sagemaker") -> Iterator[Any]:
     """A client that neither retries nor checks anything itself."""
-    client = boto3.session.Session().client(
+    client = session().client(
         service,
         region_name=region,
         endpoint_url=sandbox.endpoint_url,
@@ -216,104 +225,84 @@ def test_an_image_that_is_not_there(client: Any, operation: str) -> None:
 # Validation.
 
 
+PATTERN = "satisfy regular expression pattern:"
+LONGEST = "have length less than or equal to"
+SHORTEST = "have length greater than or equal to"
+
+
 @pytest.mark.parametrize(
-    ("parameters", "problem"),
+    ("field", "value", "rule"),
     [
-        ({}, "Value null at 'imageName' failed to satisfy constraint: Member must not be null"),
-        (
-            {"ImageName": "a_b"},
-            f"Value 'a_b' at 'imageName' failed to satisfy constraint: {NAME_PATTERN}",
-        ),
-        (
-            {"ImageName": "my-image\n"},
-            f"Value 'my-image\n' at 'imageName' failed to satisfy constraint: {NAME_PATTERN}",
-        ),
-        (
-            {"ImageName": "a" + "-a" * 32},
-            f"Value 'a{'-a' * 32}' at 'imageName' failed to satisfy constraint: "
-            "Member must have length less than or equal to 63",
-        ),
-        (
-            {"ImageName": "my-image", "Description": "é" * 513},
-            f"Value '{'é' * 513}' at 'description' failed to satisfy constraint: "
-            "Member must have length less than or equal to 512",
-        ),
-        (
-            {"ImageName": "my-image", "Description": ""},
-            "Value '' at 'description' failed to satisfy constraint: "
-            "Member must have length greater than or equal to 1",
-        ),
-        (
-            {"ImageName": "my-image", "Description": "a\u2028b"},
-            "Value 'a\u2028b' at 'description' failed to satisfy constraint: "
-            "Member must satisfy regular expression pattern: .*",
-        ),
-        (
-            {"ImageName": "my-image", "DisplayName": " x"},
-            "Value ' x' at 'displayName' failed to satisfy constraint: "
-            r"Member must satisfy regular expression pattern: \S(.*\S)?",
-        ),
-        (
-            {"ImageName": "my-image", "RoleArn": "arn:aws:iam::1:role/images"},
-            "Value 'arn:aws:iam::1:role/images' at 'roleArn' failed to satisfy constraint: "
-            f"Member must satisfy regular expression pattern: {ROLE_PATTERN}",
-        ),
-        (
-            {"ImageName": "my-image", "DeleteProperties": ["RoleArn"]},
-            "Value '[RoleArn]' at 'deleteProperties' failed to satisfy constraint: Member must satisfy "
-            "constraint: [Member must have length less than or equal to 11, Member must have length greater "
-            "than or equal to 1, Member must satisfy regular expression pattern: "
-            "(^DisplayName$)|(^Description$)]",
-        ),
-        (
-            {"ImageName": "my-image", "DeleteProperties": ["Description", "DisplayName", "Description"]},
-            "Value '[Description, DisplayName, Description]' at 'deleteProperties' failed to satisfy "
-            "constraint: Member must have length less than or equal to 2",
-        ),
+        ("ImageName", "a_b", f"{PATTERN} {NAME_PATTERN}"),
+        ("ImageName", "my-image\n", f"{PATTERN} {NAME_PATTERN}"),
+        ("ImageName", "a" + "-a" * 32, f"{LONGEST} 63"),
+        ("Description", "é" * 513, f"{LONGEST} 512"),
+        ("Description", "", f"{SHORTEST} 1"),
+        ("Description", "a\u2028b", f"{PATTERN} .*"),
+        ("DisplayName", " x", rf"{PATTERN} \S(.*\S)?"),
+        ("DisplayName", "x" * 129, f"{LONGEST} 128"),
+        ("RoleArn", "arn:aws:iam::1:role/images", f"{PATTERN} {ROLE_PATTERN}"),
+        ("RoleArn", f"{ROLE}{'x' * 2048}", f"{LONGEST} 2048"),
     ],
 )
-def test_an_invalid_update(client: Any, parameters: dict[str, Any], problem: str) -> None:
+def test_an_invalid_value(client: Any, field: str, value: str, rule: str) -> None:
     """What breaks a limit of the API is refused in the service's words."""
-    expected = (400, "ValidationException", f"1 validation error detected: {problem}")
-    assert refusal(client.update_image, **parameters) == expected
+    at = (
+        f"Value '{value}' at '{field[0].lower()}{field[1:]}' failed to satisfy constraint: Member must {rule}"
+    )
+    expected = (400, "ValidationException", f"1 validation error detected: {at}")
+    assert refusal(client.update_image, **{"ImageName": "my-image", field: value}) == expected
+
+
+@pytest.mark.parametrize(
+    ("properties", "rule"),
+    [
+        (
+            ["RoleArn"],
+            (
+                f"satisfy constraint: [Member must {LONGEST} 11, Member must {SHORTEST} 1,"
+                f" Member must {PATTERN} (^DisplayName$)|(^Description$)]"
+            ),
+        ),
+        (["Description", "DisplayName", "Description"], f"{LONGEST} 2"),
+    ],
+)
+def test_invalid_deletions(client: Any, properties: list[str], rule: str) -> None:
+    """A list is held to its own limits, and each of its members to the members'."""
+    shown = ", ".join(properties)
+    at = f"Value '[{shown}]' at 'deleteProperties' failed to satisfy constraint: Member must {rule}"
+    expected = (400, "ValidationException", f"1 validation error detected: {at}")
+    assert refusal(client.update_image, ImageName="my-image", DeleteProperties=properties) == expected
 
 
 def test_several_problems_are_one_message(client: Any) -> None:
     """All that is wrong with a request is told at once, and counted."""
-    _, _, message = refusal(client.create_image, ImageName="-", DisplayName="x" * 129)
-    start, *rest = message.split("; ")
-    assert start.startswith(f"3 validation errors detected: Value '{'x' * 129}' at 'displayName'")
-    assert rest == [
-        f"Value '-' at 'imageName' failed to satisfy constraint: {NAME_PATTERN}",
-        "Value null at 'roleArn' failed to satisfy constraint: Member must not be null",
-    ]
+    _, _, message = refusal(client.create_image, ImageName="-", DisplayName=" x")
+    first, second, third = message.split("; ")
+    assert first.startswith("3 validation errors detected: Value ' x' at 'displayName' failed to")
+    assert (
+        second
+        == f"Value '-' at 'imageName' failed to satisfy constraint: Member must {PATTERN} {NAME_PATTERN}"
+    )
+    assert third == "Value null at 'roleArn' failed to satisfy constraint: Member must not be null"
 
 
 @pytest.mark.parametrize(
-    ("parameters", "problem"),
+    ("field", "value", "rule"),
     [
-        (
-            {"MaxResults": 101},
-            "Value '101' at 'maxResults' {}: Member must have value less than or equal to 100",
-        ),
-        (
-            {"MaxResults": 0},
-            "Value '0' at 'maxResults' {}: Member must have value greater than or equal to 1",
-        ),
-        (
-            {"SortOrder": "Up"},
-            "Value 'Up' at 'sortOrder' {}: Member must satisfy enum value set: [ASCENDING, DESCENDING]",
-        ),
-        (
-            {"NameContains": "a b"},
-            r"Value 'a b' at 'nameContains' {}: Member must satisfy regular expression pattern: [a-zA-Z0-9\-.]+",
-        ),
+        ("MaxResults", 101, "have value less than or equal to 100"),
+        ("MaxResults", 0, "have value greater than or equal to 1"),
+        ("SortOrder", "Up", "satisfy enum value set: [ASCENDING, DESCENDING]"),
+        ("NameContains", "a b", rf"{PATTERN} [a-zA-Z0-9\-.]+"),
     ],
 )
-def test_an_invalid_list(client: Any, parameters: dict[str, Any], problem: str) -> None:
+def test_an_invalid_list(client: Any, field: str, value: object, rule: str) -> None:
     """ListImages' parameters are held to their limits too."""
-    expected = f"1 validation error detected: {problem.format('failed to satisfy constraint')}"
-    assert refusal(client.list_images, **parameters) == (400, "ValidationException", expected)
+    at = (
+        f"Value '{value}' at '{field[0].lower()}{field[1:]}' failed to satisfy constraint: Member must {rule}"
+    )
+    expected = (400, "ValidationException", f"1 validation error detected: {at}")
+    assert refusal(client.list_images, **{field: value}) == expected
 
 
 def test_values_of_another_type(client: Any) -> None:
@@ -426,12 +415,24 @@ def test_each_sandbox_begins_afresh(clock: Clock) -> None:
     assert not hasattr(SageMakerResponse, "update_image")
 
 
+def test_operations_of_moto_s_own_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A moto that has an operation itself has it again once the sandbox is closed."""
+
+    def own(self: object) -> None:
+        """Stand for what moto may have one day."""
+
+    monkeypatch.setattr(SageMakerResponse, "list_images", own, raising=False)
+    with serve() as sandbox, connected(sandbox) as client:
+        assert "my-image" in names(client.list_images())
+    assert vars(SageMakerResponse)["list_images"] is own
+
+
 def test_replies_are_of_the_api_s_shape(client: Any, clock: Clock) -> None:
     """Each reply has the keys that botocore's model knows, the required ones among them, and no other."""
     reply: dict[str, dict[str, Any]] = {}
 
     def keep(parsed: dict[str, Any], model: Any, http_response: Any, **_: Any) -> None:
-        reply[model.name] = __import__("json").loads(http_response.content)
+        reply[model.name] = json.loads(http_response.content)
 
     client.meta.events.register("after-call.sagemaker", keep)
     client.create_image(ImageName="new", RoleArn=ROLE)
@@ -465,8 +466,8 @@ def test_replies_are_of_the_api_s_shape(client: Any, clock: Clock) -> None:
 
 def denied(action: str, resource: str) -> tuple[int, str, str]:
     user = "arn:aws:sts::123456789012:assumed-role/sandbox/session"
-    message = f"User: {user} is not authorized to perform: {action} on resource: {resource} {NO_POLICY} {action} action"
-    return 400, "AccessDeniedException", message
+    refused = f"User: {user} is not authorized to perform: {action} on resource: {resource}"
+    return 400, "AccessDeniedException", f"{refused} {NO_POLICY} {action} action"
 
 
 REFUSED = {
@@ -529,7 +530,7 @@ def test_a_role_may_not_be_passed(client: Any, clock: Clock) -> None:
 
 
 def test_an_update_may_fail_later(client: Any, clock: Clock) -> None:
-    """sandbox-update-failed accepts, then fails with a reason, keeps the old values, and may be tried again."""
+    """sandbox-update-failed accepts, then fails with a reason and the old values; it may be tried again."""
     old = client.describe_image(ImageName="sandbox-update-failed")
     for _ in range(2):
         client.update_image(ImageName="sandbox-update-failed", Description="new")
@@ -654,7 +655,8 @@ def test_the_environment_leads_nowhere_else() -> None:
         "HTTPS_PROXY": "http://proxy:3128",
         "PATH": "/bin",
     }
-    kept = {"AWS_MAX_ATTEMPTS": "2", "HTTPS_PROXY": "http://proxy:3128", "PATH": "/bin"}
+    path = f"/bin:{Path(sys.executable).parent}"  # and our own program is found
+    kept = {"AWS_MAX_ATTEMPTS": "2", "HTTPS_PROXY": "http://proxy:3128", "PATH": path}
     assert sandbox.applied_to(given) == kept | sandbox.environment
 
 
@@ -719,11 +721,16 @@ def test_a_command_that_can_not_be_run(command: str, reason: str) -> None:
     assert (caught.value.kind, caught.value.message) == ("usage", f"can't run {command}: {reason}")
 
 
-RUN = "import sys; from imagectl.sandbox import run_command; sys.exit(run_command(sys.argv[1:], update_seconds=0))"
+RUN = """
+import sys
+from imagectl.sandbox import run_command
+sys.exit(run_command(sys.argv[1:], update_seconds=0))
+"""
 CHILD = """
 import signal, sys
 def end(number, frame):
     sys.exit(number + 40)
+signal.alarm(60)  # whatever fails, this doesn't stay behind
 signal.signal(signal.SIGINT, end)
 signal.signal(signal.SIGTERM, end)
 print("ready", flush=True)
@@ -741,7 +748,7 @@ def test_sigterm_is_passed_on() -> None:
 
 
 def test_ctrl_c_is_the_command_s() -> None:
-    """Ctrl-C, which a terminal sends to all of the group, ends the command; we wait for it and say nothing."""
+    """Ctrl-C, which a terminal sends to all of the group, ends the command; we wait, and say nothing."""
     with subprocess.Popen(
         [PYTHON, "-c", RUN, PYTHON, "-c", CHILD],
         stdout=subprocess.PIPE,
@@ -770,7 +777,7 @@ serve_forever(lambda line: print(line, flush=True), update_seconds=0)
         [PYTHON, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=surroundings
     ) as process:
         assert process.stdout
-        lines = []
+        lines: list[str] = []
         while not lines or not lines[-1].startswith("unset "):
             lines.append(process.stdout.readline())
         check = f"{shlex.quote(PYTHON)} -c {shlex.quote(SHELL_CHECK)}"

@@ -98,7 +98,8 @@ def _a_home_and_a_moment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(Loader, "CUSTOMER_DATA_PATH", str(tmp_path / ".aws/models"))
     moment = dt.datetime(2025, 1, 2, 3, 4, 5)  # noqa: DTZ001 - botocore's own are naive
-    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *_, **__: moment)
+    for signer in {"botocore.auth", "botocore.crt.auth"} & set(sys.modules):
+        monkeypatch.setattr(f"{signer}.get_current_datetime", lambda *_, **__: moment)
     monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=1))
 
 
@@ -421,10 +422,10 @@ def test_a_broken_configuration_is_reported_where_a_client_is_made(cache: Path) 
 
 
 def run(code: str, **env: str) -> "subprocess.Popen[str]":
-    root = str(Path(imagectl.__file__).parents[1])
+    path = os.pathsep.join([str(Path(imagectl.__file__).parents[1]), *sys.path])
     return subprocess.Popen(
         [sys.executable, "-c", code],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": root, "AWS_EC2_METADATA_DISABLED": "true", **env},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": path, "AWS_EC2_METADATA_DISABLED": "true", **env},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -455,12 +456,13 @@ def test_the_second_run_opens_none_of_botocores_models(tmp_path: Path) -> None:
     """The first run leaves the cut in the user's cache directory; the second reads that file and no other."""
     first, second = (output(run(CLIENT, HOME=str(tmp_path))).split() for _ in range(2))
     assert any("service-2" in path for path in first)
-    assert second == ["3", str(entry(tmp_path / CACHE))]
+    assert set(second) == {"3", str(entry(tmp_path / CACHE))}
 
 
 def test_the_first_run_parses_each_file_once(tmp_path: Path) -> None:
     """What is read to build the cut is what the client is made of: nothing is opened twice."""
-    opened = output(run(CLIENT, HOME=str(tmp_path))).split()[1:]
+    opened = [path for path in output(run(CLIENT, HOME=str(tmp_path))).split() if "/data/" in path]
+    assert opened
     assert len(opened) == len(set(opened))
 
 
@@ -488,13 +490,13 @@ def test_old_entries_are_deleted(cache: Path) -> None:
     """A new entry pushes out the oldest; a few stay for other environments; other files are not touched."""
     cache.mkdir(0o700)
     (cache / "names.json").touch()
-    for age in range(6):
-        (cache / f"model-{age}.json").touch()
-        os.utime(cache / f"model-{age}.json", (1e9 - age, 1e9 - age))
+    for name, age in enumerate([4, 0, 5, 2, 3, 1]):
+        (cache / f"model-{name}.json").touch()
+        os.utime(cache / f"model-{name}.json", (1e9 - age, 1e9 - age))
     assert not uses_cut(cache)
     left = {path.name for path in cache.iterdir()}
     mine = f"model-{botocore.__version__}-{imagectl.__version__}.json"
-    assert left == {"names.json", mine, "model-0.json", "model-1.json", "model-2.json"}
+    assert left == {"names.json", mine, "model-1.json", "model-3.json", "model-5.json"}
 
 
 @pytest.mark.parametrize("module", [botocore, service_model])
@@ -632,10 +634,13 @@ def test_a_spoilt_entry_is_rebuilt(warm: Path, spoil: Callable[[Path], None]) ->
     assert stat.S_ISREG(path.lstat().st_mode)
 
 
-def directory_in_its_place(cache: Path) -> None:
-    path = entry(cache)
+def directory_in_its_place(path: Path) -> None:
     path.unlink()
     path.mkdir()
+
+
+def entry_as_directory(cache: Path) -> None:
+    directory_in_its_place(entry(cache))
 
 
 def directory_linked(cache: Path) -> None:
@@ -651,7 +656,7 @@ def file_for_a_directory(cache: Path) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        directory_in_its_place,
+        entry_as_directory,
         directory_linked,
         file_for_a_directory,
         group_writable,
@@ -661,8 +666,8 @@ def file_for_a_directory(cache: Path) -> None:
 )
 def test_a_directory_that_is_not_private_is_left_alone(warm: Path, spoil: Callable[[Path], None]) -> None:
     """A client is made without the cut; nothing is read from there, written there or deleted there."""
-    for number in range(9):
-        (warm / f"model-{number}.json").touch() if spoil is not directory_in_its_place else None
+    for number in range(9 if spoil is not entry_as_directory else 0):
+        (warm / f"model-{number}.json").touch()
     spoil(warm)
     before = sorted(warm.parent.rglob("*"))
     assert not uses_cut(warm)
@@ -680,6 +685,10 @@ def test_private_files_come_back_as_written(cache: Path) -> None:
     assert service_model.write_private(path, b"\x00" * (service_model.LARGEST + 1))
     assert service_model.read_private(path) is None
     assert entry(cache) == path
+    for spoil in (fifo, directory_in_its_place):
+        spoil(path)
+        assert service_model.read_private(path) is None
+        assert service_model.write_private(path, b"new") == (spoil is fifo)
 
 
 # Homes
@@ -796,5 +805,10 @@ def test_the_users_own_models_win(
 
 def test_importing_it_imports_no_aws_library() -> None:
     """Completion comes by at every TAB."""
-    code = "import sys; from imagectl import service_model; print(*sys.modules)"
+    code = """
+import sys
+before = set(sys.modules)
+from imagectl import service_model
+print(*set(sys.modules) - before)
+"""
     assert not {"botocore", "boto3", "platformdirs", "tempfile", "hashlib"} & set(output(run(code)).split())

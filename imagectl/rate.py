@@ -1,0 +1,64 @@
+"""The rate that the service admits: found by trying, from what is admitted and what is throttled.
+
+Arithmetic on times that are passed in: no clock, no sleep, no lock. Knows nothing of images.
+
+No rate is published, and a token bucket with tokens saved up admits a burst before it says anything. So
+nothing is paced until the first throttle. That finds the bucket empty: from then on one request at a time
+probes, at doubling intervals, and the first one admitted tells how long a token takes. From there each
+admission shortens the interval by a percent, each throttle lengthens it by a tenth: in balance one request
+in ten is throttled, which is the price of noticing a rate that rises.
+"""
+
+_UP, _DOWN = 0.011, 0.1  # their ratio is what fixes the share of throttled requests, whatever the rate
+_LONG_STREAK = 20  # admissions in a row after which the rate is taken to be far too low: faster up
+_FIRST = 0.02  # seconds between the first probes
+_LONGEST = 10.0  # seconds; a service that admits less has more to say than "Rate exceeded"
+
+
+class Pace:
+    """When the next request may go. Times in seconds, of any clock that doesn't go back."""
+
+    def __init__(self) -> None:
+        self.interval = 0.0  # between two requests; 0 as long as nothing was throttled
+        self._next = 0.0
+        self._changed = 0.0  # when the interval was last made longer
+        self._drained = 0.0  # when the bucket was last seen empty after an admission
+        self._admitted = self._throttled = 0  # in a row
+
+    def delay(self, now: float) -> float:
+        """Seconds until a request may go; 0 is now."""
+        return max(0.0, self._next - now) if self.interval else 0.0
+
+    def sent(self, now: float) -> None:
+        """A request goes."""
+        # A moment of being late doesn't lower the rate; a long idle time doesn't save up a burst.
+        due = self._next if now - self._next < self.interval else now
+        self._next = due + self.interval
+
+    def admitted(self, sent: float, now: float) -> None:
+        """The request sent at `sent` was let through."""
+        probing = self._throttled > 1 and sent >= self._drained
+        self._admitted, self._throttled = self._admitted + 1, 0
+        if not self.interval:
+            return
+        if probing:
+            self.interval = min(self.interval, max(now - self._drained, 1e-4))
+            self._next = now + self.interval / 2
+        self.interval /= 1 + _UP * max(1.0, self._admitted / _LONG_STREAK)
+
+    def throttled(self, sent: float, now: float) -> None:
+        """The request sent at `sent` was turned away."""
+        self._admitted = 0
+        if sent < self._changed:  # on its way since before the last change: says nothing of it
+            return
+        first = not self.interval
+        self._throttled = 2 if first else self._throttled + 1
+        if first or self._throttled == 1:
+            self._drained = now
+        if first:
+            self.interval = _FIRST
+        else:
+            self.interval = min(_LONGEST, self.interval * (2 if self._throttled > 1 else 1 / (1 - _DOWN)))
+        self._changed = now
+        # A single refusal means a little too early: soon again, or the token that is due goes to waste.
+        self._next = now + self.interval * (0.3 if self._throttled == 1 else 1)

@@ -1,0 +1,123 @@
+"""Many images: waiting until each is settled, with few looks. What "settled" means is update.py's.
+
+One thread per service looks, at all images that wait there at once: by ListImages where a page of it says
+more than single looks would. Knows nothing of sending, and prints nothing.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from imagectl.errors import ImagectlError
+from imagectl.image import Image, Images, ImageUpdate
+from imagectl.update import PASSING, Clock, is_settled, pending
+
+PAGE = 100  # images in a page of ListImages, at most
+
+
+@dataclass(slots=True)
+class Waiting:
+    """An image whose update was accepted at `since`. `done` is called once: with its error, if it has one."""
+
+    update: ImageUpdate
+    before: Image
+    done: Callable[[ImagectlError | None, bool], None]  # the bool: whether it was seen settled
+    since: float
+    status: str = "not known yet"
+
+
+@dataclass(slots=True)
+class Watcher:
+    """The images of one service that wait. `listed` is how many images it has in all."""
+
+    images: Images
+    listed: int
+    timeout: float
+    clock: Clock
+    leave: threading.Event  # nobody wants to wait any longer
+    _waiting: dict[str, Waiting] = field(default_factory=dict)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+    _running: bool = False
+
+    def add(self, waiting: Waiting) -> None:
+        """Watch one more, from any thread."""
+        with self._changed:
+            self._waiting[waiting.update.name.casefold()] = waiting
+            if not self._running:
+                self._running = True
+                threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        while True:
+            with self._changed:
+                batch = dict(self._waiting)
+                if not batch:
+                    self._running = False
+                    return
+            if self.leave.is_set():
+                for name, one in batch.items():
+                    self._finish(name, one, None, settled=False)
+                continue
+            started = self.clock.now()
+            try:
+                self._look(batch)
+            except ImagectlError as failure:
+                if failure.kind not in PASSING:
+                    self._give_up(batch, failure)
+            except Exception as bug:  # noqa: BLE001 - a thread that dies silently would be waited for forever
+                self._give_up(batch, ImagectlError("internal", f"unexpected {type(bug).__name__}: {bug}"))
+            now = self.clock.now()
+            for name, one in batch.items():
+                if name in self._waiting and now - one.since >= self.timeout:
+                    late = pending(one.update, self.images.region, self.timeout, one.status)
+                    self._finish(name, one, late, settled=False)
+            youngest = now - max(one.since for one in batch.values())
+            delay = 0.4 if youngest < 2 else 1.5 if youngest < 120 else 5.0
+            # A sweep of many pages takes its time: then looking is half of the time, not all of it.
+            self.leave.wait(max(delay, now - started) * (1 - self.clock.random() / 5))
+
+    def _look(self, batch: dict[str, Waiting]) -> None:
+        for name, image in self._read(batch):
+            one = batch[name]
+            one.status = image.status
+            try:
+                waited = self.clock.now() - one.since
+                if is_settled(image, one.update, self.images.region, before=one.before, waited=waited):
+                    self._finish(name, one, None, settled=True)
+            except ImagectlError as failed:
+                self._finish(name, one, failed, settled=False)
+
+    def _read(self, batch: dict[str, Waiting]) -> Iterator[tuple[str, Image]]:
+        """How the images are now, in as few calls as will do. ListImages doesn't tell the role."""
+        if len(batch) * PAGE <= self.listed:
+            singly = list(batch)
+        else:
+            singly = []
+            for image in self.images.list(glance=True):
+                name = image.name.casefold()
+                if name in batch and "RoleArn" in batch[name].update.wanted and image.status == "CREATED":
+                    singly.append(name)
+                elif name in batch:
+                    yield name, image
+        for name in singly:
+            yield name, self.images.describe(batch[name].update.name, glance=True)
+
+    def _give_up(self, batch: dict[str, Waiting], failure: ImagectlError) -> None:
+        for name, one in batch.items():
+            if name in self._waiting:
+                told = ImagectlError(
+                    failure.kind,
+                    f"the update was accepted, but looking at the image failed: {failure.message}",
+                    hint=failure.hint,
+                    code=failure.code,
+                    operation=failure.operation,
+                    image_name=one.update.name,
+                    region=self.images.region,
+                    outcome="applied",
+                )
+                self._finish(name, one, told, settled=False)
+
+    def _finish(self, name: str, one: Waiting, error: ImagectlError | None, *, settled: bool) -> None:
+        with self._changed:
+            del self._waiting[name]
+        one.done(error, settled)

@@ -1,0 +1,473 @@
+"""`imagectl` from its front door: what each flag sends, what is refused, what is printed."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from conftest import ENVIRONMENT, Run
+from service import ACCOUNT, IN_USE, PORTAL, Reply, Service, error
+
+ARN = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:image/my-image"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/Other"
+
+
+@pytest.mark.parametrize(
+    ("flags", "sent"),
+    [
+        (["--description", "new"], {"Description": "new"}),
+        (["--description=-x"], {"Description": "-x"}),
+        (["--display-name", "New"], {"DisplayName": "New"}),
+        (["--role-arn", ROLE], {"RoleArn": ROLE}),
+        (["--delete-property", "Description"], {"DeleteProperties": ["Description"]}),
+        (["--delete-property", "display-name"], {"DeleteProperties": ["DisplayName"]}),
+        (
+            ["--delete-property", "DisplayName", "--delete-property", "description"],
+            {"DeleteProperties": ["DisplayName", "Description"]},
+        ),
+        (
+            ["--description", "d", "--delete-property", "DisplayName", "--role-arn", ROLE],
+            {"Description": "d", "DeleteProperties": ["DisplayName"], "RoleArn": ROLE},
+        ),
+    ],
+)
+def test_a_flag_sends_its_field_and_nothing_else(
+    run: Run, service: Service, flags: list[str], sent: dict[str, object]
+) -> None:
+    """The request's body is the image's name and just what was asked for, in exactly one UpdateImage."""
+    result = run("update", "my-image", *flags)
+    assert result == (0, f"{ARN}\n", "")
+    assert service.operations == ["UpdateImage"]
+    assert json.loads(service.received[0].raw) == {"ImageName": "my-image", **sent}
+
+
+def test_no_environment_variable_sets_a_property(
+    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stray export changes no image."""
+    for name in ("DESCRIPTION", "DISPLAY_NAME", "ROLE_ARN", "DELETE_PROPERTY", "WAIT", "DRY_RUN"):
+        for prefix in ("IMAGECTL_", "IMAGECTL_UPDATE_", ""):
+            monkeypatch.setenv(prefix + name, "stray")
+    assert run("update", "my-image", "--display-name", "x").code == 0
+    assert service.calls() == [{"ImageName": "my-image", "DisplayName": "x"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "sent"),
+    [
+        (b"new", "new"),
+        (b"new\n", "new"),
+        (b"new\r\n", "new"),
+        ("Zürich 🧪\n".encode(), "Zürich 🧪"),
+        (b" kept \n", " kept "),
+    ],
+)
+@pytest.mark.parametrize("source", ["-", "file"])
+def test_a_description_from_a_file(
+    run: Run, service: Service, tmp_path: Path, content: bytes, sent: str, source: str
+) -> None:
+    """One final line ending is dropped, the rest is sent as it is, from a file or standard input."""
+    path = "-"
+    if source == "file":
+        path = str(tmp_path / "description")
+        Path(path).write_bytes(content)
+    result = run("update", "my-image", "--description-file", path, stdin=content)
+    assert result.code == 0
+    assert service.calls() == [{"ImageName": "my-image", "Description": sent}]
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["update", "my-image"], ["nothing to change"]),
+        (["update"], ["Missing argument 'IMAGE'"]),
+        (["update", "a", "b", "--description", "x"], ["unexpected extra argument"]),
+        (["frobnicate"], ["No such command 'frobnicate'"]),
+        (["updat", "x"], ["Did you mean 'update'?"]),
+        ([], ["Missing command"]),
+        (["update", "a", "--descripton", "x"], ["No such option: --descripton"]),
+        (["update", "a", "--description"], ["requires an argument"]),
+        (["update", "a", "-o", "yaml"], ["'yaml' is not one of"]),
+        (
+            ["update", "a", "--description", "x", "--delete-property", "Description"],
+            ["--delete-property: Description is both set and deleted"],
+        ),
+        (
+            ["update", "a", *["--delete-property", "Description"] * 2],
+            ["--delete-property: Description is deleted twice"],
+        ),
+        (
+            ["update", "a", "--delete-property", "RoleArn"],
+            ["can delete Description or DisplayName, not 'RoleArn'"],
+        ),
+        (
+            ["update", "a", "--description", "x", "--description-file", "y"],
+            ["can't be given beside --description"],
+        ),
+        (["update", "a", "--description-file", "/no/such"], ["can't be read: '/no/such' (No such file"]),
+        (["update", "a", "--description-file", "/"], ["can't be read: '/' (Is a directory)"]),
+        (["update", "a", "--description", "x", "--timeout", "soon"], ["--timeout: must be a duration"]),
+        (
+            ["update", "a", "--description", "x", "--detailed-exitcode"],
+            ["--detailed-exitcode: needs --dry-run"],
+        ),
+        (
+            ["update", "a", "--description", "x", "--max-attempts", "0"],
+            ["--max-attempts: must be a whole number"],
+        ),
+        (["update", "a", "--description", "x", "--connect-timeout", "0"], ["--connect-timeout: must be"]),
+        (
+            ["update", "a", "--description", "x", "--query", "a["],
+            ["--query: is no JMESPath expression: 'a['"],
+        ),
+        (["update", "a", "--description", "x", "--query", "a", "-o", "text"], ["works on JSON, not with"]),
+        (["update", "a", "--description", "x", "--region", "us east"], ["--region: is no region's name"]),
+        (["update", "a", "--description", "x", "--ca-bundle", "/no"], ["--ca-bundle: can't be read: '/no'"]),
+        (["update", "a", "--description", "x", "--endpoint-url", "host:1"], ["is no http(s) URL: 'host:1'"]),
+        (["update", "a", "--description", "x", "--endpoint-url", "http://h:x"], ["is no http(s) URL"]),
+        (
+            ["update", "a", "--description", "x", "--endpoint-url", "http://10.0.0.1"],
+            ["would send credentials in the clear: 'http://10.0.0.1' (use https, or --allow-http)"],
+        ),
+        (["update", "arn:aws:s3:::bucket", "--description", "x"], ["IMAGE: is no image's ARN"]),
+        (
+            ["update", ARN, "--region", "eu-west-1", "--description", "x"],
+            ["is eu-west-1, but the ARN is of us-east-1"],
+        ),
+        (["show", "a_b"], ["ImageName: must be letters and digits"]),
+        (["wait", "a_b", "--timeout", "1d"], ["ImageName: must be", "--timeout: must be a duration"]),
+        (["list", "--status", "DONE", "--sort-by", "x"], ["--status: must be one of", "--sort-by: must be"]),
+        (
+            ["list", "--limit", "-1", "--name-contains", "a b"],
+            ["--limit: must be", "--name-contains: must be"],
+        ),
+        (
+            [
+                "update",
+                "a_b",
+                "--description",
+                "",
+                "--display-name",
+                " ",
+                "--role-arn",
+                "x",
+                "--timeout",
+                "x",
+            ],
+            ["ImageName:", "Description:", "DisplayName:", "RoleArn:", "--timeout:"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_bad_input_is_refused_before_anything_is_sent(
+    run: Run, service: Service, argv: list[str], said: list[str], output: str
+) -> None:
+    """Exit 2, nothing on stdout, no call, each problem on a line or in `Problems`, no traceback."""
+    if output == "json" and argv and argv[-1] not in {"--description", "yaml", "text"}:
+        argv = [*argv, "-o", "json"]
+    as_json = "json" in argv or ("--query" in argv and "text" not in argv)
+    result = run(*argv)
+    assert (result.code, result.stdout, service.received) == (2, "", [])
+    if as_json:
+        error = json.loads(result.stderr)["Error"]
+        assert (error["Kind"], error["ExitCode"], error["Outcome"]) == ("usage", 2, "not-applied")
+        found = [f"{p['Field']}: {p['Message']}" for p in error["Problems"]]
+    else:
+        found = result.stderr.splitlines()
+        assert all(re.match(r"imagectl: error: |hint: ", line) for line in found)
+    for fragment in said:
+        assert any(fragment in line for line in found), found
+
+
+def test_a_description_file_that_is_not_utf_8(run: Run, service: Service, tmp_path: Path) -> None:
+    """The byte where it goes wrong is named; nothing is sent."""
+    path = tmp_path / "latin-1"
+    path.write_bytes("Zürich".encode("latin-1"))
+    result = run("update", "my-image", "--description-file", str(path))
+    assert (result.code, service.received) == (2, [])
+    assert "is not UTF-8 at byte 1" in result.stderr
+
+
+def test_argv_that_is_not_utf_8(spawn: Run, service: Service) -> None:
+    """Bytes that are no text are refused, and shown without harm."""
+    result = spawn("update", os.fsdecode(b"caf\xe9"), "--description", os.fsdecode(b"\xff"))
+    assert (result.code, result.stdout, service.received) == (2, "", [])
+    assert "Description: is not valid UTF-8: '\\udcff'" in result.stderr
+
+
+def test_a_name_that_starts_with_a_dash(run: Run, service: Service) -> None:
+    """After `--` a word is an image's name, judged by the service's rule."""
+    result = run("update", "--description", "x", "--", "-x")
+    assert (result.code, service.received) == (2, [])
+    assert "ImageName: must be letters and digits" in result.stderr
+
+
+def test_an_arn_names_image_and_region(run: Run, service: Service) -> None:
+    """An ARN works wherever a name does, and its region is used."""
+    service.region = "eu-west-1"
+    service.add("my-image")
+    arn = f"arn:aws:sagemaker:eu-west-1:{ACCOUNT}:image/my-image"
+    assert run("update", arn, "--description", "x") == (0, f"{arn}\n", "")
+    assert "/eu-west-1/sagemaker/aws4_request" in service.received[0].headers["Authorization"]
+    assert run("show", arn, "--region", "eu-west-1", "-o", "name").stdout == "my-image\n"
+
+
+def test_an_arn_of_another_account_is_not_taken_for_ours(
+    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the credentials tell their account, nothing is sent to the wrong one."""
+    monkeypatch.setenv("AWS_ACCOUNT_ID", ACCOUNT)
+    result = run("update", ARN.replace(ACCOUNT, "210987654321"), "--description", "x")
+    assert (result.code, service.received) == (4, [])
+    assert f"the ARN is of account 210987654321, the credentials are of account {ACCOUNT}" in result.stderr
+
+
+def test_an_arn_of_another_account_is_never_called_a_success(run: Run, service: Service) -> None:
+    """Where only the reply tells the account, the error says what was changed."""
+    result = run("update", ARN.replace(ACCOUNT, "210987654321"), "--description", "x", "-o", "json")
+    assert (result.code, result.stdout) == (4, "")
+    error = json.loads(result.stderr)["Error"]
+    assert error["Outcome"] == "applied"
+    assert ARN in error["Message"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "env", "profile_region", "region"),
+    [
+        (["--region", "eu-west-1"], {"AWS_REGION": "us-west-2"}, "ap-south-1", "eu-west-1"),
+        ([], {"AWS_REGION": "us-west-2", "AWS_DEFAULT_REGION": "us-east-2"}, "ap-south-1", "us-west-2"),
+        ([], {"AWS_REGION": "", "AWS_DEFAULT_REGION": "us-east-2"}, "ap-south-1", "us-east-2"),
+        ([], {"AWS_REGION": ""}, "ap-south-1", "ap-south-1"),
+        (["--profile", "other"], {"AWS_REGION": ""}, "ap-south-1", "sa-east-1"),
+    ],
+)
+def test_the_region_s_order(
+    run: Run,
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    flags: list[str],
+    env: dict[str, str],
+    profile_region: str,
+    region: str,
+) -> None:
+    """--region, AWS_REGION, AWS_DEFAULT_REGION, the profile's: the first that is set."""
+    config = tmp_path / "config"
+    config.write_text(f"[default]\nregion = {profile_region}\n[profile other]\nregion = sa-east-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    service.region = region
+    if "--profile" in flags:
+        credentials = tmp_path / "credentials"
+        credentials.write_text("[other]\naws_access_key_id = AKIAOTHER\naws_secret_access_key = s\n")
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    result = run("update", "my-image", "--description", "x", *flags, "-o", "json")
+    assert result.code == 0, result
+    assert json.loads(result.stdout)["Region"] == region
+    key = "AKIAOTHER" if "--profile" in flags else ENVIRONMENT["AWS_ACCESS_KEY_ID"]
+    assert f"Credential={key}/" in service.received[0].headers["Authorization"]
+    assert f"/{region}/sagemaker/" in service.received[0].headers["Authorization"]
+
+
+def test_a_configured_plain_endpoint_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An http endpoint from the environment is refused as a typed one is; --allow-http allows it."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", "http://192.0.2.1:9")
+    result = run("show", "my-image")
+    assert result.code == 4
+    assert "would send credentials in the clear" in result.stderr
+
+
+def test_allow_http_lets_a_plain_endpoint_through(run: Run, service: Service) -> None:
+    """With --allow-http the request goes out; a loopback name needs no permission."""
+    plain = service.url.replace("127.0.0.1", "localhost")
+    assert run("show", "my-image", "--endpoint-url", plain, "-o", "name").stdout == "my-image\n"
+    from imagectl.sagemaker import Connection
+
+    assert Connection(endpoint_url="http://192.0.2.1", allow_http=True).problems() == []
+
+
+def test_attempts_are_the_user_s(run: Run, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--max-attempts, then AWS_MAX_ATTEMPTS, then botocore's three."""
+    service.answer("UpdateImage", error("ThrottlingException", "Rate exceeded"), times=20)
+    for flags, env, attempts in ((["--max-attempts", "2"], "1", 2), ([], "1", 1), ([], "", 3)):
+        service.received.clear()
+        if env:
+            monkeypatch.setenv("AWS_MAX_ATTEMPTS", env)
+        else:
+            monkeypatch.delenv("AWS_MAX_ATTEMPTS")
+        result = run("update", "my-image", "--description", "x", *flags, "-o", "json")
+        error_ = json.loads(result.stderr)["Error"]
+        assert (result.code, len(service.received), error_["Attempts"]) == (6, attempts, attempts)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        PORTAL,
+        Reply(200, b""),
+        Reply(200, {}),
+        Reply(200, {"ImageArn": ""}),
+        Reply(200, {"ImageArn": 5}),
+        Reply(200, {"ImageArn": ARN.replace("my-image", "another")}),
+        Reply(200, {"ImageArn": f"{ARN}\n"}),
+        Reply(200, b'{"ImageArn": "arn:aws'),
+        Reply(200, b"[1]"),
+        Reply(200, b"\xff\xfe\x00"),
+    ],
+    ids=lambda reply: repr(reply.body)[:30],
+)
+@pytest.mark.parametrize("operation", ["UpdateImage", "DescribeImage", "ListImages"])
+def test_a_foreign_reply_is_no_success(run: Run, service: Service, reply: Reply, operation: str) -> None:
+    """HTTP 200 alone says nothing: without an ARN that names the image asked for it is exit 5."""
+    service.answer(operation, reply, times=3)
+    service.answer("DescribeImage", error("AccessDeniedException", "no"), times=50)
+    argv = {
+        "UpdateImage": ["update", "my-image", "--description", "x", "--max-attempts", "1"],
+        "DescribeImage": ["show", "my-image"],
+        "ListImages": ["list"],
+    }[operation]
+    result = run(*argv)
+    assert (result.code, result.stdout) == (5, ""), result
+    assert "Traceback" not in result.stderr
+
+
+def test_a_second_error_names_itself(run: Run, service: Service) -> None:
+    """A failure has exit code, stderr and stdout of the contract, in text and in JSON."""
+    service.answer("UpdateImage", IN_USE, times=2)
+    text = run("update", "my-image", "--description", "x")
+    as_json = run("update", "my-image", "--description", "x", "--query", "ImageArn")
+    assert (text.code, text.stdout) == (as_json.code, as_json.stdout) == (6, "")
+    assert json.loads(as_json.stderr) == {
+        "Error": {
+            "Code": "ResourceInUse",
+            "Kind": "transient",
+            "Message": "Resource was modified concurrently",
+            "Hint": "the image is being changed by somebody else; it is safe to run the same command again",
+            "Operation": "UpdateImage",
+            "ImageName": "my-image",
+            "Region": "us-east-1",
+            "RequestId": "4f1c0000-0000-4000-8000-000000000001",
+            "HTTPStatusCode": 400,
+            "Attempts": 1,
+            "Retryable": True,
+            "Outcome": "not-applied",
+            "ExitCode": 6,
+        }
+    }
+
+
+def test_update_in_each_format(run: Run, service: Service) -> None:
+    """As text the ARN, as name the name, as json the outcome; --query selects from that."""
+    argv = ["update", "my-image", "--description", "x"]
+    assert run(*argv).stdout == f"{ARN}\n"
+    assert run(*argv, "-o", "name").stdout == "my-image\n"
+    assert json.loads(run(*argv, "-o", "json").stdout) == {
+        "ImageArn": ARN,
+        "ImageName": "my-image",
+        "Region": "us-east-1",
+        "Outcome": "requested",
+        "Changes": [{"Property": "Description", "After": "x"}],
+    }
+    assert json.loads(run(*argv, "--query", "Changes[0].After").stdout) == "x"
+
+
+def test_a_query_that_does_not_fit_says_that_the_update_was_applied(run: Run, service: Service) -> None:
+    """An expression that fails on the result is exit 1, with what is known of the update."""
+    result = run("update", "my-image", "--description", "x", "--query", "abs(ImageName)")
+    assert (result.code, result.stdout) == (1, "")
+    assert json.loads(result.stderr)["Error"]["Outcome"] == "applied"
+    assert "; the update was applied" in result.stderr
+
+
+def test_show_is_all_of_describe_image(run: Run, service: Service) -> None:
+    """Every field of the reply, times by RFC 3339, on one line each."""
+    service.images["my-image"]["FailureReason"] = "line\nbreak\x1b[31m"
+    shown = json.loads(run("show", "my-image", "-o", "json").stdout)
+    assert shown == {
+        **service.images["my-image"],
+        "CreationTime": "2025-06-15T15:06:40.000Z",
+        "LastModifiedTime": "2025-06-15T15:06:40.000Z",
+    }
+    text = run("show", "my-image").stdout
+    assert dict(line.split("\t") for line in text.splitlines()) == {
+        **shown,
+        "FailureReason": "line\\nbreak\\x1b[31m",
+    }
+    assert service.operations == ["DescribeImage"] * 2
+
+
+def test_list_reads_all_pages(run: Run, service: Service) -> None:
+    """All images of the region, over as many pages as there are, in every format."""
+    for number in range(250):
+        service.add(f"image-{number}", ImageStatus="CREATED" if number % 2 else "UPDATE_FAILED")
+    names = list(service.images)
+    assert run("list", "-o", "name").stdout.split() == names
+    assert service.operations == ["ListImages"] * 3
+    assert [i["ImageName"] for i in json.loads(run("list", "-o", "json").stdout)["Images"]] == names
+    assert [line.split("\t")[0] for line in run("list").stdout.splitlines()] == names
+    failed = run("list", "--status", "update-failed", "--limit", "3", "-o", "name").stdout
+    assert failed.split() == ["image-0", "image-2", "image-4"]
+
+
+def test_list_sends_its_filters(run: Run, service: Service) -> None:
+    """Filters are the API's parameters, in the command line's spelling or the API's."""
+    result = run(
+        "list",
+        "--name-contains",
+        "my",
+        "--sort-by",
+        "image-name",
+        "--sort-order",
+        "ASCENDING",
+        "--limit",
+        "7",
+    )
+    assert result.code == 0
+    assert service.calls() == [
+        {"NameContains": "my", "SortBy": "IMAGE_NAME", "SortOrder": "ASCENDING", "MaxResults": 7}
+    ]
+
+
+def test_list_of_nothing(run: Run, service: Service) -> None:
+    """An empty region is an empty list, not an error."""
+    service.images.clear()
+    assert run("list") == (0, "", "")
+    assert json.loads(run("list", "-o", "json").stdout) == {"Images": []}
+
+
+def test_page_tokens_in_a_circle_end(run: Run, service: Service) -> None:
+    """A service that hands out the same page for ever is told of, not followed for ever."""
+    service.answer("ListImages", Reply(200, {"Images": [], "NextToken": "again"}), times=5)
+    result = run("list")
+    assert result.code == 5
+    assert "page tokens go in a circle" in result.stderr
+
+
+def test_a_reader_that_has_read_enough_stops_the_pages(spawn: Run, service: Service) -> None:
+    """`imagectl list | head -1` is a success."""
+    for number in range(3000):
+        service.add(f"image-{number:04}", Description="x" * 200)
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m imagectl list | head -1; echo ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.decode().splitlines()[-1] == "0"
+    assert done.stderr == b""
+
+
+def test_version_and_help(run: Run) -> None:
+    """--version and -h answer on stdout with exit 0."""
+    from imagectl import __version__
+
+    assert run("--version") == (0, f"imagectl {__version__}\n", "")
+    for argv in (["-h"], ["--help"], ["update", "-h"], ["list", "--help"]):
+        result = run(*argv)
+        assert (result.code, result.stderr) == (0, "")
+        assert result.stdout.startswith("Usage: imagectl")

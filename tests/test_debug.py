@@ -1,0 +1,127 @@
+"""--debug shows requests and replies; no credential is in any byte we write, whatever goes wrong."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Run
+from service import DROPPED, PORTAL, THROTTLED, Reply, Service, error
+
+# Canaries: each a credential, or what a credentials source says, that must never be seen.
+KEY, SECRET, TOKEN = "AKIACANARY0ACCESS0KEY", "canary-secret-key", "canary-session-token"
+STDERR, SSO = "canary-in-stderr", "canary-sso-token"
+CANARIES = (KEY, SECRET, TOKEN, STDERR, SSO, "Signature=", "Credential=")
+
+UPDATE = ["update", "my-image", "--description", "new", "--max-attempts", "1"]
+
+
+@pytest.fixture(autouse=True)
+def canaries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
+
+
+def assert_no_canary(*texts: str) -> None:
+    for text in texts:
+        for canary in CANARIES:
+            assert canary not in text
+
+
+def test_debug_shows_request_and_reply(run: Run, service: Service) -> None:
+    """What was sent where, and what came back; what authenticates is redacted; stdout is as ever."""
+    result = run(*UPDATE, "--debug")
+    assert (result.code, result.stdout) == (0, f"{service.arn('my-image')}\n")
+    assert TOKEN in service.received[0].headers["X-Amz-Security-Token"]  # it was there to be leaked
+    for said in (
+        f"> POST {service.url}/",
+        "> X-Amz-Target: SageMaker.UpdateImage",
+        "> Authorization: [redacted]",
+        "> X-Amz-Security-Token: [redacted]",
+        '> {"ImageName": "my-image", "Description": "new"}',
+        "< HTTP 200 request id 4f1c0000-0000-4000-8000-000000000001",
+    ):
+        assert f"imagectl: debug: {said}\n" in result.stderr
+    assert_no_canary(*result[1:])
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        (error("ResourceNotFound", "gone"), 3),
+        (error("AccessDeniedException", f"token {'x' * 20} is not valid"), 4),
+        (error("ExpiredTokenException", "expired"), 4),
+        (error("ValidationException", "no"), 5),
+        (PORTAL, 5),
+        (Reply(200, b'{"ImageArn": '), 5),
+        (THROTTLED, 6),
+        (error("InternalFailure", "oops", 500), 6),
+        (DROPPED, 6),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_no_credential_in_any_failure(
+    run: Run, service: Service, reply: Reply, code: int, output: str
+) -> None:
+    """Each class of failure, with --debug: where it happened is told, the credentials are not."""
+    service.answer("UpdateImage", reply)
+    service.answer("DescribeImage", error("AccessDeniedException", "no"), times=20)
+    result = run(*UPDATE, "--debug", "-o", output)
+    assert (result.code, result.stdout) == (code, "")
+    assert "imagectl: debug: at " in result.stderr
+    assert_no_canary(result.stderr)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"import sys; sys.exit('{STDERR}')",
+        f"print('{STDERR}')",
+        f"print('[\"{STDERR}\"]')",
+        f'print(\'{{"Version": 2, "AccessKeyId": "{KEY}"}}\')',
+        f'print(\'{{"Version": 1, "SecretAccessKey": "{SECRET}"}}\')',
+    ],
+)
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_credential_process(
+    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, output: str
+) -> None:
+    """A credentials program that fails is exit 4; nothing of what it wrote is passed on."""
+    program = tmp_path / "credentials.py"
+    program.write_text(script)
+    (tmp_path / "config").write_text(f"[profile p]\ncredential_process = {sys.executable} {program}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+    result = run(*UPDATE, "--profile", "p", "--debug", "-o", output)
+    assert (result.code, result.stdout, service.received) == (4, "", [])
+    assert_no_canary(result.stderr)
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_sso(
+    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, output: str
+) -> None:
+    """An SSO session that has expired is exit 4 with the command that renews it; its token stays unseen."""
+    home = tmp_path / "home"
+    cache = home / ".aws" / "sso" / "cache"
+    cache.mkdir(parents=True)
+    import hashlib
+
+    (cache / f"{hashlib.sha1(b's').hexdigest()}.json").write_text(
+        json.dumps({"accessToken": SSO, "expiresAt": "2020-01-01T00:00:00Z"})
+    )
+    (tmp_path / "config").write_text(
+        "[sso-session s]\nsso_region = us-east-1\nsso_start_url = https://example.invalid/start\n"
+        "[profile p]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = r\n"
+    )
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+    result = run(*UPDATE, "--profile", "p", "--debug", "-o", output)
+    assert (result.code, result.stdout, service.received) == (4, "", [])
+    assert "aws sso login" in result.stderr
+    assert_no_canary(result.stderr)

@@ -1,0 +1,149 @@
+"""The error table: nothing that AWS or botocore may raise is left unclassified."""
+
+from collections.abc import Iterator
+
+import botocore.discovery
+import botocore.exceptions
+import botocore.retries.special
+import botocore.retries.standard
+import pytest
+from conftest import Run
+from service import Service, error
+
+from imagectl.errors import (
+    CODES,
+    EXCEPTIONS,
+    EXIT_CODES,
+    ImagectlError,
+    Problem,
+    of_code,
+    of_exception,
+    usage,
+)
+
+# The errors common to all actions, from the API reference's page Common Errors, and UpdateImage's own.
+COMMON = (
+    "AccessDeniedException ExpiredTokenException IncompleteSignature InternalFailure"
+    " InvalidAction InvalidClientTokenId InvalidParameterCombination InvalidParameterValue"
+    " InvalidQueryParameter"
+    " InvalidSignatureException MalformedHttpRequestException MalformedQueryString MissingAction"
+    " MissingAuthenticationToken MissingParameter NotAuthorized OptInRequired RequestAbortedException"
+    " RequestEntityTooLargeException RequestExpired RequestTimeoutException ServiceUnavailable"
+    " ThrottlingException UnknownOperationException UnrecognizedClientException ValidationError"
+    " ValidationException ResourceInUse ResourceNotFound"
+).split()
+
+
+def tree(cls: type[BaseException]) -> Iterator[type[BaseException]]:
+    for child in cls.__subclasses__():
+        yield child
+        yield from tree(child)
+
+
+BOTOCORE = sorted(
+    {
+        *tree(botocore.exceptions.BotoCoreError),
+        *(
+            value
+            for value in vars(botocore.exceptions).values()
+            if isinstance(value, type) and issubclass(value, Exception) and not issubclass(value, Warning)
+        ),
+    }
+    # The root has no row on purpose; ClientError is judged by its code.
+    - {botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError},
+    key=lambda cls: cls.__name__,
+)
+
+
+@pytest.mark.parametrize("cls", BOTOCORE, ids=lambda cls: cls.__name__)
+def test_every_exception_of_botocore_has_a_row(cls: type[BaseException]) -> None:
+    """By itself or through a parent that is botocore's own, not through Exception or ValueError."""
+    if cls.__module__.startswith("botocore."):
+        row = of_exception(cls)
+        assert row is not None, f"{cls.__name__} is not classified"
+        nearest = next(base for base in cls.__mro__ if base.__name__ in EXCEPTIONS)
+        assert nearest.__module__.startswith("botocore.")
+
+
+def test_no_row_is_of_something_that_is_not_there() -> None:
+    """A row's name is a class that exists, so that no row is dead."""
+    import botocore.parsers
+
+    known = {cls.__name__ for cls in BOTOCORE}
+    builtin = {"JSONDecodeError", "FileNotFoundError", "PermissionError", "UnicodeDecodeError", "ValueError"}
+    assert set(EXCEPTIONS) - known - builtin == {botocore.parsers.ResponseParserError.__name__}
+
+
+@pytest.mark.parametrize("code", COMMON)
+def test_every_common_error_has_a_row(code: str) -> None:
+    """With and without the suffix `Exception`, as both appear."""
+    bare = code.removesuffix("Exception")
+    assert of_code(bare, None) is of_code(bare + "Exception", None) is CODES[bare]
+
+
+def test_what_botocore_retries_as_throttling_is_transient() -> None:
+    """What is a throttle to botocore is safe to repeat to us."""
+    others = {
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "PriorRequestNotComplete",
+    }  # S3, EC2, Route 53
+    others |= {"ProvisionedThroughputExceededException", "TransactionInProgressException"}  # DynamoDB
+    for code in {*botocore.retries.standard.ThrottledRetryableChecker._THROTTLED_ERROR_CODES} - others:
+        assert of_code(code, 400).kind == "transient", code
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (500, "transient"),
+        (502, "transient"),
+        (429, "transient"),
+        (403, "access"),
+        (401, "access"),
+        (400, "refused"),
+    ],
+)
+def test_an_unknown_code_is_judged_by_its_status(status: int, kind: str) -> None:
+    """A code that AWS adds one day is still told apart."""
+    assert of_code("SomethingNew", status).kind == kind
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_each_row_is_reached_from_the_command_line(run: Run, service: Service, code: str) -> None:
+    """The service's code gives the row's exit code and hint, and nothing on stdout."""
+    service.answer("UpdateImage", error(code, "it said so"), times=3)
+    row = CODES[code]
+    result = run("update", "my-image", "--description", "x", "--max-attempts", "1")
+    assert (result.code, result.stdout) == (EXIT_CODES[row.kind], "")
+    said = "no image 'my-image'" if row.kind == "not-found" else "it said so"
+    assert result.stderr.startswith(f"imagectl: error: {said}")
+    assert "\nrequest id: 4f1c0000" in result.stderr
+    assert row.hint is None or f"\nhint: {row.hint}\n" in result.stderr
+
+
+def test_exit_codes_are_one_per_kind() -> None:
+    """A script can tell the kinds apart by the exit code alone."""
+    assert len(set(EXIT_CODES.values())) == len(EXIT_CODES)
+
+
+def test_keys_that_do_not_apply_are_left_out() -> None:
+    """An error's JSON has what is known, by the contract's names, and no null."""
+    assert ImagectlError("transient", "busy").as_json() == {
+        "Kind": "transient",
+        "Message": "busy",
+        "Retryable": True,
+        "ExitCode": 6,
+    }
+    problems = [Problem("Description", "is too long", 3), Problem("", "nothing to change")]
+    assert usage(problems).as_json() == {
+        "Kind": "usage",
+        "Message": "2 problems, nothing was sent",
+        "Retryable": False,
+        "Outcome": "not-applied",
+        "ExitCode": 2,
+        "Problems": [
+            {"Line": 3, "Field": "Description", "Message": "is too long"},
+            {"Field": "", "Message": "nothing to change"},
+        ],
+    }

@@ -1,0 +1,257 @@
+"""What is imported when, and who may import whom: the start's speed and the design's floors.
+
+Nothing is timed here: what makes the start fast is what is not imported, and that is certain.
+"""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from service import Service
+
+import imagectl
+from imagectl import cli
+
+# Commands as real processes.
+
+COMMANDS = cli.the_tree().list_commands(None)
+GOOD = ("my-image", "--description", "x")
+
+HEAVY = {"boto3", "moto", "pydantic", "rich", "yaml"}
+# Whatever is wrong with a command line is found without these.
+SDK = {"botocore", "imagectl.service_model", "jmespath", "platformdirs", "s3transfer", "urllib3"}
+# Of the standard library: each takes as long as several modules of ours.
+SLOW = {"asyncio", "concurrent.futures", "email", "http.client", "importlib.metadata", "ssl", "unittest"}
+
+needs_apply = pytest.mark.skipif("apply" not in COMMANDS, reason="there is no such command yet")
+
+
+def imported(*argv: str, code: int = 0) -> set[str]:
+    """The modules that `imagectl ARGV` imports, packages too; its output goes to pipes."""
+    found, exited = _imported("-m", "imagectl", *argv)
+    assert exited == code
+    assert "imagectl.cli" in found or argv == ("--version",)
+    return found - _imported("-c", "pass")[0]  # what this environment's .pth files bring is not ours
+
+
+def _imported(*argv: str) -> tuple[set[str], int]:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *argv],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=os.environ,
+    )
+    lines = [line.split("|") for line in done.stderr.splitlines() if line.startswith("import time:")]
+    modules = {fields[-1].strip() for fields in lines}
+    return modules | {name.partition(".")[0] for name in modules}, done.returncode
+
+
+REJECTED = {
+    "name": ("update", "a_b", "--description", "x"),
+    "nothing to change": ("update", "my-image"),
+    "role": ("update", "my-image", "--role-arn", "me"),
+    "ARN": ("show", "arn:aws:sagemaker:us-east-1:1:image/x"),
+    "endpoint": ("update", *GOOD, "--endpoint-url", "http://example.com"),
+    "duration": ("wait", "my-image", "--timeout", "soon"),
+    "status": ("list", "--status", "FINE"),
+    "no such option": ("show", "my-image", "--nothing"),
+    "no such command": ("nothing",),
+    "output": ("list", "--output", "yaml"),
+    "as json": ("update", "a_b", "--description", "x", "--output", "json"),
+}
+
+
+@pytest.mark.parametrize("argv", REJECTED.values(), ids=REJECTED)
+def test_rejected_input_imports_nothing_heavy(argv: tuple[str, ...]) -> None:
+    """What is wrong is told without the SDK, and without what draws on terminals."""
+    assert not imported(*argv, code=2) & (HEAVY | SDK | SLOW)
+
+
+def test_a_rejected_query_imports_its_language_only() -> None:
+    found = imported("show", "my-image", "--query", "]", code=2)
+    assert "jmespath" in found
+    assert not found & (HEAVY | SDK | SLOW) - {"jmespath"}
+
+
+@pytest.mark.parametrize(
+    "argv", [("--version",), ("--help",), *((command, "--help") for command in COMMANDS)], ids=" ".join
+)
+def test_version_and_help_import_nothing_heavy(argv: tuple[str, ...]) -> None:
+    """The version and every help page are there without the SDK, moto or rich."""
+    assert not imported(*argv) & (HEAVY | SDK | SLOW)
+
+
+@pytest.mark.parametrize("output", ["text", "json", "name"])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("update", *GOOD),
+        ("update", *GOOD, "--wait"),
+        ("update", *GOOD, "--dry-run"),
+        ("show", "my-image"),
+        ("list",),
+        ("wait", "my-image"),
+    ],
+    ids=" ".join,
+)
+def test_calls_import_the_sdk_only(argv: tuple[str, ...], output: str, service: Service) -> None:
+    """Output in a pipe needs no rich; a call needs botocore, not boto3's layer above it."""
+    found = imported(*argv, "--output", output)
+    assert "botocore" in found
+    assert not found & HEAVY
+    assert service.received
+
+
+@needs_apply
+def test_apply_rejects_a_manifest_without_the_sdk(tmp_path: Path) -> None:
+    manifest = tmp_path / "images.jsonl"
+    manifest.write_text('{"ImageName": "a_b", "Description": "x"}\n')
+    assert not imported("apply", str(manifest), code=2) & (HEAVY | {"botocore", "jmespath", "platformdirs"})
+
+
+@needs_apply
+@pytest.mark.parametrize("output", ["text", "json", "name"])
+def test_apply_imports_yaml_for_yaml_only(output: str, service: Service, tmp_path: Path) -> None:
+    """JSON Lines need no YAML, and records in a pipe no rich."""
+    manifest = tmp_path / "images.jsonl"
+    manifest.write_text('{"ImageName": "my-image", "Description": "x"}\n')
+    found = imported("apply", str(manifest), "--dry-run", "--output", output)
+    assert "botocore" in found
+    assert not found & HEAVY
+    assert service.received
+
+
+@pytest.mark.skipif("completion" not in COMMANDS, reason="there is no such command yet")
+def test_a_completion_script_needs_no_sdk() -> None:
+    assert not imported("completion", "bash") & (HEAVY | {"botocore", "jmespath", "platformdirs"})
+
+
+# The house: who may import whom, read from the sources.
+
+FLOORS = (
+    {"__init__"},
+    {"image", "errors", "rate", "text"},
+    {"constraints", "documents", "manifest", "rollback", "sagemaker", "service_model"},
+    {"apply", "sender", "settling", "update"},
+    {"completion", "options", "render", "tree"},
+    {"cli", "__main__", "sandbox"},
+)
+# Within one floor: who builds on whom.
+BESIDE = {
+    ("image", "errors"),
+    ("manifest", "constraints"),
+    ("manifest", "documents"),
+    ("manifest", "rollback"),
+    ("sagemaker", "service_model"),
+    ("apply", "sender"),
+    ("apply", "update"),
+    ("sender", "settling"),
+    ("sender", "update"),
+    ("settling", "update"),
+    ("options", "render"),
+    ("__main__", "cli"),
+    ("cli", "sandbox"),
+}
+# Each outside library, and where it may be imported.
+OWNERS = {
+    "boto3": set[str](),
+    "botocore": {"sagemaker", "service_model", "sandbox"},  # the sandbox judges by the service's own model
+    "jmespath": {"render"},
+    "moto": {"sandbox"},
+    "platformdirs": {"service_model"},
+    "rich": {"render"},
+    "typer": {"cli", "completion", "options", "tree"},
+    "werkzeug": {"sandbox"},
+    "yaml": {"documents"},
+}
+
+PACKAGE = Path(imagectl.__file__).parent
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+
+
+class Import(NamedTuple):
+    """One import: of a module of ours, or of an outside library; `lazy` if not made by loading the file."""
+
+    of: str
+    ours: bool
+    lazy: bool
+    line: int
+
+
+@cache
+def imports(module: str) -> tuple[Import, ...]:
+    """All imports of `module`, in functions and for types too; the standard library left out."""
+    return tuple(_imports(ast.parse((PACKAGE / f"{module}.py").read_bytes())))
+
+
+def _imports(node: ast.AST, *, lazy: bool = False) -> Iterator[Import]:
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        base = ".".join(filter(None, ["imagectl" if node.level else "", node.module]))
+        names = [f"{base}.{alias.name}" for alias in node.names]
+    else:
+        lazy |= isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        lazy |= isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for child in ast.iter_child_nodes(node):
+            yield from _imports(child, lazy=lazy)
+        return
+    for name in names:
+        top, _, rest = name.partition(".")
+        if top == "imagectl":
+            inner = rest.partition(".")[0]
+            yield Import(inner if inner in MODULES else "__init__", ours=True, lazy=lazy, line=node.lineno)
+        elif top not in sys.stdlib_module_names:
+            yield Import(top, ours=False, lazy=lazy, line=node.lineno)
+
+
+def floor(module: str) -> int:
+    return next((height for height, rooms in enumerate(FLOORS) if module in rooms), -1)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_module_imports_from_below(module: str) -> None:
+    """Data flows one way: a module knows those of the floors below, and none beside it but as said."""
+    assert floor(module) >= 0, f"{module} has no floor: give it one here and in the design"
+    wrong = [
+        f"imagectl/{module}.py:{found.line} imports {found.of}"
+        for found in imports(module)
+        if found.ours and floor(found.of) >= floor(module) and (module, found.of) not in BESIDE
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_outside_library_has_its_owners(module: str) -> None:
+    wrong = [
+        f"imagectl/{module}.py:{found.line} imports {found.of}"
+        for found in imports(module)
+        if not found.ours and module not in OWNERS.get(found.of, set())
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_outside_libraries_are_imported_at_the_doors(module: str) -> None:
+    """Loading a module loads no library but typer: the others are imported by what needs them."""
+    eager = {found.of for found in imports(module) if not found.ours and not found.lazy}
+    assert eager <= {"typer"}
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    graph = {module: {found.of for found in imports(module) if found.ours} - {module} for module in MODULES}
+    list(TopologicalSorter(graph).static_order())
+
+
+def test_only_cli_imports_the_sandbox() -> None:
+    """It stands beside the house: nothing that users rely on may come to need moto."""
+    assert {m for m in MODULES if any(found.of == "sandbox" for found in imports(m))} <= {"cli"}

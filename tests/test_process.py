@@ -1,0 +1,293 @@
+"""The whole process: signals, closed pipes, full disks, terminals."""
+
+import itertools
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from conftest import Run
+from service import ACCOUNT, Reply, Service
+from terminal import Session
+
+ARN = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:image/my-image\n"
+UPDATE = [sys.executable, "-m", "imagectl", "update", "my-image", "--description", "new"]
+SIGNALS = [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+WAIT = "imagectl wait my-image --region us-east-1"
+
+
+def start(*argv: str, **env: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [*UPDATE, *argv],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **env},
+        start_new_session=True,
+    )
+
+
+def end(process: "subprocess.Popen[bytes]") -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out.decode(), err.decode()
+
+
+# Signals.
+
+
+@pytest.mark.parametrize(("number", "code", "word"), SIGNALS)
+def test_while_the_request_is_under_way(
+    service: Service, number: signal.Signals, code: int, word: str
+) -> None:
+    """Sent, no reply yet: not known, and the command that finds out."""
+    service.answer("UpdateImage", Reply(delay=3, carry_out=True))
+    arrived = threading.Event()
+    service.on_update = arrived.set
+    process = start()
+    assert arrived.wait(30)
+    process.send_signal(number)
+    said = f"the update of my-image was sent, whether it is applied is not known; to go on: {WAIT}"
+    assert end(process) == (code, "", f"imagectl: error: {word}; {said}\n")
+
+
+@pytest.mark.parametrize(("number", "code", "word"), SIGNALS)
+def test_while_waiting(service: Service, number: signal.Signals, code: int, word: str) -> None:
+    """Accepted, not settled yet: said so, and the command that goes on."""
+    service.updating_reads = 1000
+    session = Session([*UPDATE, "--wait"], terminals=["stderr"])
+    session.read_until(lambda output: b"UPDATING" in output["stderr"])
+    session.signal(number)
+    status, out, err = session.finish()
+    assert (status, out) == (code, "")
+    assert f"{word}; the update of my-image was accepted; to go on: {WAIT}\r\n" in err
+    # The terminal is as it was: the cursor shows.
+    assert err.rindex("\x1b[?25h") > err.rindex("\x1b[?25l")
+
+
+@pytest.mark.parametrize(("number", "code", "word"), SIGNALS)
+def test_before_anything_was_sent(
+    service: Service, tmp_path: Path, number: signal.Signals, code: int, word: str
+) -> None:
+    """While credentials are fetched: nothing was sent, and the same command goes on."""
+    fifo = tmp_path / "started"
+    os.mkfifo(fifo)
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = sh -c 'echo > {fifo}; sleep 60'\n")
+    process = start(AWS_CONFIG_FILE=str(tmp_path / "config"), AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    fifo.read_text()
+    os.killpg(process.pid, number)
+    assert end(process) == (
+        code,
+        "",
+        f"imagectl: error: {word}; no update of my-image was sent; to go on: the same command\n",
+    )
+    assert service.received == []
+
+
+def test_at_any_moment(service: Service) -> None:
+    """Exit 130 with one line, or done; never a traceback, and never a claim that isn't so."""
+    moments = random.Random(4)
+    for _ in range(25):
+        service.received.clear()
+        process = start()
+        try:
+            process.wait(0.02 + moments.random() * 0.35)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+        code, out, err = end(process)
+        if "in run\n" not in err and ("Traceback" in err or code == -signal.SIGINT):
+            assert service.received == []  # the interpreter was starting, before the program's first line
+            continue
+        assert "Traceback" not in err
+        assert (code, out, err) == (0, ARN, "") or (code == 130 and err.count("\n") == 1), (code, out, err)
+        if code == 130:
+            assert "no update" not in err or service.received == []
+            assert "accepted" not in err or len(service.received) == 1
+
+
+# Streams that are closed, full, or of another encoding.
+
+
+def shell(command: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    "plumbing",
+    ["| true", ">&-", "2>&-", ">&- 2>&-", "<&-", "2>/dev/full", "| head -c 1"],
+)
+def test_a_closed_stream_changes_no_exit_code(service: Service, plumbing: str) -> None:
+    """Who doesn't listen doesn't turn a success into a failure, nor is anything said of it."""
+    done = shell(f"set -o pipefail; {' '.join(UPDATE)} {plumbing}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert service.operations == ["UpdateImage"]
+
+
+@pytest.mark.parametrize("output", ["text", "json", "name"])
+def test_a_full_disk_is_told_with_what_is_known(service: Service, output: str) -> None:
+    """Exit 1: the output could not be written, but the update was applied."""
+    done = shell(f"{' '.join(UPDATE)} -o {output} >/dev/full")
+    assert done.returncode == 1
+    assert "the output could not be written: No space left on device; the update was applied" in done.stderr
+    assert service.images["my-image"]["Description"] == "new"
+    if output == "json":
+        assert json.loads(done.stderr)["Error"]["Outcome"] == "applied"
+
+
+def test_a_failure_that_nobody_hears_has_its_exit_code(service: Service) -> None:
+    """With stderr full or closed the exit code still tells."""
+    for plumbing in ("2>/dev/full", "2>&-", ">&- 2>&-"):
+        assert shell(f"{sys.executable} -m imagectl show nope {plumbing}").returncode == 3
+
+
+def test_an_encoding_that_lacks_letters(service: Service) -> None:
+    """In a C locale a letter is escaped, not a crash."""
+    service.add("my-image", Description="Zürich 🧪")
+    done = shell(f"PYTHONUTF8=0 PYTHONIOENCODING=ascii {sys.executable} -m imagectl show my-image")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Description\tZ\\xfcrich \\U0001f9ea" in done.stdout
+
+
+# Terminals.
+
+
+@pytest.mark.parametrize(
+    "terminals",
+    [names for n in range(4) for names in itertools.combinations(("stdin", "stdout", "stderr"), n)],
+    ids=lambda names: "+".join(names) or "none",
+)
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_the_square_of_streams(service: Service, terminals: tuple[str, ...], output: str) -> None:
+    """The result is the same bytes wherever it goes; talk and escapes are for a terminal alone."""
+    service.updating_reads = 1
+    code, out, err = Session([*UPDATE, "--wait", "-o", output], terminals=terminals).finish()
+    out = out.replace("\r\n", "\n")
+    assert code == 0
+    assert out == ARN if output == "text" else json.loads(out)["Outcome"] == "updated"
+    assert "\x1b" not in out
+    if "stderr" in terminals:
+        assert "my-image is updated" in err
+        assert "\x1b[?25h" in err
+    else:
+        assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("env", "flags"),
+    [
+        ({"NO_COLOR": "1"}, []),
+        ({"TERM": "dumb"}, []),
+        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, []),
+        ({"FORCE_COLOR": "1"}, ["--color", "never"]),
+    ],
+)
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["update", "my-image", "--description", "new", "--wait"],
+        ["update", "my-image", "--description", "new", "--dry-run"],
+        ["update", "nope", "--description", "new"],
+        ["update", "a_b", "--description", "new"],
+        ["update", "--nonsense"],
+        ["update", "--help"],
+        ["list"],
+        ["show", "my-image"],
+    ],
+    ids=" ".join,
+)
+def test_with_colour_off_not_one_escape(
+    service: Service, env: dict[str, str], flags: list[str], argv: list[str]
+) -> None:
+    """On a terminal with colour off: results, talk, help and errors without an escape byte."""
+    session = Session([sys.executable, "-m", "imagectl", *argv, *flags], env={**os.environ, **env})
+    _, out, err = session.finish()
+    assert "\x1b" not in out + err
+    assert out + err
+
+
+@pytest.mark.parametrize("ci", ["GITHUB_ACTIONS", "CI"])
+def test_no_escape_in_a_ci_log(service: Service, spawn: Run, ci: str) -> None:
+    """CI variables force nothing: help, errors and results in a pipe are plain."""
+    for argv in (
+        ["--help"],
+        ["update", "-h"],
+        ["update"],
+        ["update", "nope", "--description", "x"],
+        ["list"],
+    ):
+        result = spawn(*argv, env={ci: "true"})
+        assert "\x1b" not in result.stdout + result.stderr
+
+
+def test_forced_colour_in_a_pipe(service: Service, spawn: Run) -> None:
+    """--color always and FORCE_COLOR colour what a person reads, wherever it goes; JSON never."""
+    argv = ["update", "my-image", "--description", "PyTorch 2.4 for training", "--dry-run"]
+    for flags, env in (
+        (["--color", "always"], {}),
+        ([], {"FORCE_COLOR": "1"}),
+        ([], {"CLICOLOR_FORCE": "1"}),
+    ):
+        assert "PyTorch 2.\x1b[32;7m4\x1b[0m for training" in spawn(*argv, *flags, env=env).stdout
+        assert "\x1b" not in spawn(*argv, *flags, "-o", "json", env=env).stdout
+    assert "\x1b[1mUsage:" in spawn("update", "--help", "--color", "always").stdout
+
+
+def test_the_diff_on_a_terminal_marks_words(service: Service) -> None:
+    """Added, removed and changed, within a long text down to the words; in a pipe plain lines."""
+    argv = [*UPDATE[:-1], "PyTorch 2.4 for training", "--delete-property", "DisplayName", "--dry-run"]
+    _, out, err = Session(argv).finish()
+    assert "PyTorch 2.\x1b[31;7m3\x1b[0m for training" in out
+    assert "PyTorch 2.\x1b[32;7m4\x1b[0m for training" in out
+    assert "\x1b[31m- DisplayName:\x1b[0m" in out
+    assert "nothing was changed" in err
+    _, out, err = Session(argv, terminals=[]).finish()
+    assert out.splitlines() == [
+        "my-image (us-east-1)",
+        "- Description: PyTorch 2.3 for training",
+        "+ Description: PyTorch 2.4 for training",
+        "- DisplayName: PyTorch",
+    ]
+    assert err == ""
+
+
+def test_nothing_hostile_reaches_a_terminal(service: Service) -> None:
+    """Whatever the service, the command line or the environment say: visible, on its line, no markup."""
+    evil = "\x1b]0;owned\x07[bold]x[/nope]\r\n\u202eabc\u2028\x9b31m"
+    service.add("my-image", Description=evil, DisplayName=evil, FailureReason=evil)
+    service.answer("UpdateImage", Reply(400, {"__type": evil, "message": evil}, headers={}), times=3)
+    for argv in (
+        ["show", "my-image"],
+        ["list"],
+        ["update", "my-image", "--description", "x", "--dry-run"],
+        ["update", "my-image", "--description", "x"],
+        ["update", evil, "--description", evil],
+        ["update", "my-image", f"--{evil}"],
+        [evil],
+        ["show", "my-image", "--endpoint-url", evil],
+        ["show", "my-image", "--profile", evil],
+    ):
+        session = Session([sys.executable, "-m", "imagectl", *argv])
+        _, out, err = session.finish()
+        seen = out + err
+        assert not re.search(r"\x1b\]|\x07|\u202e|\u2028|\x9b|\r(?!\n)", seen), (argv, seen)
+        assert argv[0] != "show" or "[bold]x[/nope]" in seen or "nope" not in seen
+
+
+def test_did_you_mean(service: Service) -> None:
+    """A name that isn't there: the nearest one, on a terminal; what goes wrong with it changes nothing."""
+    argv = [sys.executable, "-m", "imagectl", "show", "my-imgae"]
+    code, out, err = Session(argv).finish()
+    assert (code, out) == (3, "")
+    assert "hint: did you mean 'my-image'?" in err
+    _, _, err = Session(argv, terminals=[]).finish()
+    assert "did you mean" not in err
+    for reply in (Reply(cut="reset"), Reply(200, b"<html>"), Reply(400, {"__type": "AccessDeniedException"})):
+        service.answer("ListImages", reply)
+        code, out, err = Session(argv).finish()
+        assert (code, out) == (3, "")
+        assert "no image 'my-imgae' in us-east-1" in err
+        assert "did you mean" not in err

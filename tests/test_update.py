@@ -1,0 +1,330 @@
+"""One image: waiting until settled, and finding out what became of a request whose reply was lost.
+
+The verbs speak real HTTP to the programmable service; time is a clock of our own, so nothing sleeps.
+"""
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+from service import DROPPED, IN_USE, LOST, PORTAL, THROTTLED, Reply, Service, error
+
+from imagectl.errors import ImagectlError
+from imagectl.image import Image, ImageUpdate, Outcome, Progress
+from imagectl.sagemaker import Connection, SageMaker, connect
+from imagectl.update import Clock, Options, plan, run, settle
+
+WANTED = ImageUpdate("my-image", {"Description": "new", "DisplayName": None})
+DENIED = error("AccessDeniedException", "not authorized to perform: sagemaker:DescribeImage")
+MISSING = error("ResourceNotFound", "gone")
+
+
+class Time:
+    """A clock that stands still but for the pauses, and remembers them."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.pauses: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.pauses.append(seconds)
+        self.seconds += seconds
+
+    def clock(self, random: Callable[[], float] = lambda: 0.0) -> Clock:
+        return Clock(now=lambda: self.seconds, sleep=self.sleep, random=random)
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def images(service: Service) -> SageMaker:
+    return connect(Connection(max_attempts=1))
+
+
+def update(images: SageMaker, time: Time, progress: Progress | None = None, **options: object) -> Outcome:
+    return run(
+        images,
+        WANTED,
+        Options(**options),  # type: ignore[arg-type]
+        progress=progress or Progress(),
+        clock=time.clock(),
+        watch=lambda _status: None,
+    )
+
+
+# Waiting.
+
+
+@pytest.mark.parametrize(("stale", "updating"), [(0, 0), (3, 0), (0, 3), (2, 5)])
+def test_created_of_before_is_not_success(
+    service: Service, images: SageMaker, time: Time, stale: int, updating: int
+) -> None:
+    """A read that still shows CREATED and the old properties is waited through, as UPDATING is."""
+    service.stale_reads, service.updating_reads = stale, updating
+    outcome = update(images, time, wait=True)
+    assert outcome.result == "updated"
+    assert service.operations == ["UpdateImage"] + ["DescribeImage"] * (stale + updating + 1)
+    assert service.images["my-image"]["Description"] == "new"
+    assert len(time.pauses) == stale + updating
+
+
+def test_the_pauses_begin_short_back_off_and_have_jitter(
+    service: Service, images: SageMaker, time: Time
+) -> None:
+    """First look again within a second, news under 2 s old for two minutes, never more than 5 s apart."""
+    service.updating_reads = 150
+    update(images, time, wait=True)
+    assert time.pauses[0] < 1
+    assert max(time.pauses[:60]) < 2
+    assert max(time.pauses) == 5
+    jittered, again = Time(), Time()
+    for clock in (jittered.clock(lambda: 1.0), again.clock(itertools.cycle([0.1, 0.9]).__next__)):
+        service.updating_reads = 3
+        settle_after_update(service, images, clock)
+    assert jittered.pauses != again.pauses
+
+
+def settle_after_update(service: Service, images: SageMaker, clock: Clock) -> None:
+    images.update(WANTED, Progress())
+    settle(images, WANTED, timeout=600, clock=clock, watch=lambda _status: None)
+
+
+@pytest.mark.parametrize("status", ["UPDATE_FAILED", "CREATE_FAILED", "DELETE_FAILED", "DELETING"])
+def test_a_dead_end_ends_the_wait_at_once(
+    service: Service, images: SageMaker, time: Time, status: str
+) -> None:
+    """What can't become CREATED is exit 5, with the service's reason, without another look."""
+    service.answer("UpdateImage", Reply(200, {"ImageArn": service.arn("my-image")}))
+    service.images["my-image"] |= {"ImageStatus": status, "FailureReason": "no such role"}
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time, wait=True)
+    assert failure.value.exit_code == 5
+    assert failure.value.message == f"image 'my-image' is {status}: no such role"
+    assert failure.value.outcome == "not-applied"
+    assert time.pauses == []
+
+
+def test_a_failure_of_before_is_not_taken_for_ours(service: Service, images: SageMaker, time: Time) -> None:
+    """After --if-changed has read UPDATE_FAILED, a stale read of the same is waited through."""
+    service.images["my-image"] |= {"ImageStatus": "UPDATE_FAILED", "FailureReason": "an earlier one"}
+    service.stale_reads, service.updating_reads = 2, 1
+    assert update(images, time, if_changed=True, wait=True).result == "updated"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        THROTTLED,
+        error("InternalFailure", "", 500),
+        PORTAL,
+        DROPPED,
+        Reply(cut="close"),
+        Reply(500, b"<html>"),
+    ],
+)
+def test_failed_polls_are_survived(service: Service, images: SageMaker, time: Time, reply: Reply) -> None:
+    """Throttled, cut off or answered by somebody else: the wait goes on."""
+    service.answer("DescribeImage", reply, times=4)
+    assert update(images, time, wait=True).result == "updated"
+    assert len(service.calls("DescribeImage")) == 5
+
+
+@pytest.mark.parametrize(("reply", "code"), [(DENIED, 4), (MISSING, 3)])
+def test_a_poll_that_can_not_get_better_ends_the_wait(
+    service: Service, images: SageMaker, time: Time, reply: Reply, code: int
+) -> None:
+    """No permission, no image: told at once, and that the update was accepted."""
+    service.answer("DescribeImage", reply, times=2)
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time, wait=True)
+    assert (failure.value.exit_code, failure.value.outcome) == (code, "applied")
+    assert len(service.calls("DescribeImage")) == 1
+
+
+def test_the_time_runs_out(service: Service, images: SageMaker, time: Time) -> None:
+    """Exit 8 at the timeout, not before and not long after; the update was accepted."""
+    service.updating_reads = 10_000
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time, wait=True, timeout=90.0)
+    assert (failure.value.exit_code, failure.value.outcome) == (8, "applied")
+    assert (
+        "accepted, but image 'my-image' has not settled after 90 s (status UPDATING)" in failure.value.message
+    )
+    assert 90 <= time.seconds < 90.1
+
+
+def test_a_timeout_of_nothing_looks_once(service: Service, images: SageMaker, time: Time) -> None:
+    """--timeout 0 is one look."""
+    service.updating_reads = 5
+    with pytest.raises(ImagectlError):
+        update(images, time, wait=True, timeout=0.0)
+    assert len(service.calls("DescribeImage")) == 1
+
+
+# Preview and no-op.
+
+
+def test_dry_run_is_one_describe(service: Service, images: SageMaker, time: Time) -> None:
+    """The change as a diff with before and after, and no UpdateImage."""
+    outcome = update(images, time, dry_run=True)
+    assert (outcome.result, service.operations) == ("planned", ["DescribeImage"])
+    assert [(c.name, c.before, c.after) for c in outcome.changes] == [
+        ("Description", "PyTorch 2.3 for training", "new"),
+        ("DisplayName", "PyTorch", None),
+    ]
+
+
+@pytest.mark.parametrize("wait", [False, True])
+def test_if_changed_sends_nothing_where_nothing_would_change(
+    service: Service, images: SageMaker, time: Time, wait: bool
+) -> None:
+    """As asked for already: `unchanged`, no UpdateImage; with --wait settled, too."""
+    service.add("my-image", Description="new")
+    outcome = update(images, time, if_changed=True, wait=wait)
+    assert (outcome.result, outcome.changes, outcome.arn) == ("unchanged", (), service.arn("my-image"))
+    assert set(service.operations) == {"DescribeImage"}
+
+
+def test_if_changed_sends_where_something_would(service: Service, images: SageMaker, time: Time) -> None:
+    """One DescribeImage, one UpdateImage, and Before is known."""
+    outcome = update(images, time, if_changed=True)
+    assert (outcome.result, service.operations) == ("requested", ["DescribeImage", "UpdateImage"])
+    assert all(change.read for change in outcome.changes)
+
+
+def test_plan_is_pure() -> None:
+    """A plan is computed from two values alone."""
+    outcome = plan(Image({"ImageName": "my-image", "ImageArn": "a", "Description": "new"}), WANTED, "r")
+    assert outcome == Outcome(result="unchanged", name="my-image", region="r", arn="a")
+
+
+# Lost replies: what the message claims is known.
+
+
+@pytest.mark.parametrize("cut", ["reset", "close", "truncate"])
+@pytest.mark.parametrize(("stale", "updating"), [(0, 0), (2, 0), (0, 4), (2, 4)])
+def test_carried_out_but_the_reply_was_lost(
+    service: Service, images: SageMaker, time: Time, cut: str, stale: int, updating: int
+) -> None:
+    """DescribeImage shows it as asked for, at once or later: a success."""
+    service.stale_reads, service.updating_reads = stale, updating
+    service.answer("UpdateImage", Reply(cut=cut, carry_out=True))  # type: ignore[arg-type]
+    progress = Progress()
+    outcome = update(images, time, progress)
+    assert (outcome.result, outcome.arn) == ("requested", service.arn("my-image"))
+    assert progress.outcome == "applied"
+    assert service.operations.count("UpdateImage") == 1
+
+
+def test_a_reply_that_took_too_long(service: Service, time: Time) -> None:
+    """A read timeout after the request was sent is found out about in the same way."""
+    images = connect(Connection(max_attempts=1, read_timeout=0.2))
+    service.answer("UpdateImage", Reply(delay=0.5, carry_out=True))
+    assert update(images, time).result == "requested"
+
+
+def test_a_retry_that_meets_its_own_update(service: Service, time: Time) -> None:
+    """ResourceInUse after a lost reply is our own UPDATING, not somebody else's."""
+    images = connect(Connection(max_attempts=3))
+    service.updating_reads = 3
+    service.answer("UpdateImage", LOST)
+    assert update(images, time).result == "requested"
+    assert service.operations.count("UpdateImage") == 2
+
+
+def test_resource_in_use_at_first_is_somebody_else_s(service: Service, images: SageMaker, time: Time) -> None:
+    """Without a lost reply before it, nothing needs finding out."""
+    service.answer("UpdateImage", IN_USE)
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time)
+    assert (failure.value.exit_code, failure.value.outcome) == (6, "not-applied")
+    assert service.operations == ["UpdateImage"]
+
+
+def test_not_carried_out_and_no_reply(service: Service, images: SageMaker, time: Time) -> None:
+    """The image stays as it was for longer than a stale read lasts: not applied, safe to repeat."""
+    service.answer("UpdateImage", DROPPED)
+    progress = Progress()
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time, progress)
+    assert (failure.value.exit_code, failure.value.outcome, progress.outcome) == (
+        6,
+        "not-applied",
+        "not-applied",
+    )
+    assert "the update was not applied" in failure.value.message
+    assert time.seconds >= 5
+
+
+@pytest.mark.parametrize("reply", [DENIED, THROTTLED, DROPPED, PORTAL])
+def test_what_can_not_be_found_out_is_unknown(
+    service: Service, images: SageMaker, time: Time, reply: Reply
+) -> None:
+    """DescribeImage fails as well: the outcome is unknown, and said to be."""
+    service.answer("UpdateImage", DROPPED)
+    service.answer("DescribeImage", reply, times=100)
+    progress = Progress()
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time, progress)
+    assert (failure.value.exit_code, failure.value.outcome, progress.outcome) == (6, "unknown", "unknown")
+    assert "could not be found out" in failure.value.message
+
+
+def test_an_update_that_does_not_end_is_unknown(service: Service, images: SageMaker, time: Time) -> None:
+    """UPDATING for a minute, by us or by somebody else: not known."""
+    service.answer("UpdateImage", DROPPED)
+    service.images["my-image"]["ImageStatus"] = "UPDATING"
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time)
+    assert failure.value.outcome == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("status", "gone"), [("UPDATE_FAILED", False), ("CREATED", True)], ids=["failed", "deleted"]
+)
+def test_what_failed_or_is_gone_is_not_applied(
+    service: Service, images: SageMaker, time: Time, status: str, gone: bool
+) -> None:
+    """UPDATE_FAILED with other values, or no image at all: not applied."""
+    service.answer("UpdateImage", DROPPED)
+    service.images["my-image"]["ImageStatus"] = status
+    if gone:
+        del service.images["my-image"]
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time)
+    assert failure.value.outcome == "not-applied"
+
+
+def test_a_server_error_may_have_been_carried_out(service: Service, images: SageMaker, time: Time) -> None:
+    """A 500 says nothing about the update: the image does."""
+    service.answer("UpdateImage", error("InternalFailure", "oops", 500, carry_out=False))
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time)
+    assert failure.value.outcome == "not-applied"
+    service.answer("UpdateImage", Reply(500, {"__type": "InternalFailure"}, carry_out=True))
+    assert update(images, time).result == "requested"
+
+
+@pytest.mark.parametrize("reply", [THROTTLED, error("ValidationException", "no"), error("Odd", "no", 418)])
+def test_a_refusal_is_not_applied_without_a_look(
+    service: Service, images: SageMaker, time: Time, reply: Reply
+) -> None:
+    """A 4xx is an answer: the service did not carry it out."""
+    service.answer("UpdateImage", reply)
+    progress = Progress()
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time, progress)
+    assert failure.value.outcome == progress.outcome == "not-applied"
+    assert service.operations == ["UpdateImage"]
+
+
+def test_nobody_there_is_not_applied(time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that never was carried nothing."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", "http://127.0.0.1:9")
+    with pytest.raises(ImagectlError) as failure:
+        update(connect(Connection(max_attempts=1)), time)
+    assert (failure.value.kind, failure.value.outcome) == ("transient", "not-applied")
