@@ -421,7 +421,7 @@ def complete_images(
         if wrong_line:
             return 0
         from imagectl import service_model
-        from imagectl.completion import image_names, whose
+        from imagectl.image_names import image_names, whose
 
         def fetch(contained: str) -> Iterator[str]:
             asked = {"NameContains": contained} if contained else {}

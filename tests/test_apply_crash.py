@@ -97,13 +97,13 @@ def has_sent(service: Service, count: int, process: "subprocess.Popen[bytes]") -
 def test_kill_and_resume_and_undo(
     seed: int, start: Start, run: Run, service: Service, tmp_path: Path
 ) -> None:
-    """Killed at random moments, nine runs in each of six rounds. Then the same command once more.
+    """Killed at random moments, ten runs in each of six rounds. Then the same command once more.
 
     The state is as declared; nothing was sent again that was already as declared; and the rollback files
     of all runs, newest first, restore every image.
     """
     chance = random.Random(seed)
-    wanted = fleet(service, 60)
+    wanted = fleet(service, 90)
     manifest, before = write(tmp_path / "manifest.jsonl", wanted), state(service)
     service.updating_reads = seed % 2
     again: list[str] = []
@@ -120,7 +120,7 @@ def test_kill_and_resume_and_undo(
 
     service.admit = admit
     killed = 0
-    for number in range(9):
+    for number in range(10):
         moment, sent = chance.randrange(8), len(service.calls("UpdateImage"))
         undo = str(tmp_path / f"undo-{number}")
         argv = ("--yes", "--concurrency", "4", "-o", "json", "--rollback-file", undo)
@@ -133,13 +133,13 @@ def test_kill_and_resume_and_undo(
         process.kill()
         killed += process.wait() == -signal.SIGKILL
         whole_records(tmp_path / f"run-{number}.out")
-    last = run("apply", manifest, "--yes", "--rollback-file", str(tmp_path / "undo-9"))
+    last = run("apply", manifest, "--yes", "--rollback-file", str(tmp_path / "undo-10"))
     assert last.code == 0, last.stderr
     assert all(is_as_declared(service, name, one) for name, one in wanted.items())
     assert (again, unrecorded) == ([], [])
-    assert killed >= 8
+    assert killed >= 9
     service.admit = lambda: True
-    for number in range(9, -1, -1):
+    for number in range(10, -1, -1):
         if (tmp_path / f"undo-{number}").exists():
             undone = run("apply", str(tmp_path / f"undo-{number}"), "--yes", "--wait")
             assert undone.code == 0, undone.stderr

@@ -20,7 +20,8 @@ from conftest import Run
 from service import Reply, Service, error
 
 from imagectl import cli
-from imagectl.completion import FRESH, MOST, REGIONS, image_names, script
+from imagectl.completion import REGIONS, script
+from imagectl.image_names import FRESH, MOST, image_names
 
 COMPLETIONS = Path(__file__).parents[1] / "completions"
 FILES = {"bash": "imagectl.bash", "zsh": "_imagectl", "fish": "imagectl.fish"}
@@ -692,5 +693,5 @@ def test_an_answer_from_the_cache_is_cheap(service: Service, spawn: Run) -> None
         timeout=30,
     )
     assert done.stdout == "my-image\n"
-    assert "imagectl.completion" in done.stderr
+    assert "imagectl.image_names" in done.stderr
     assert not re.search(r"\b(botocore|boto3|urllib3|rich|moto)\b", done.stderr)

@@ -141,7 +141,7 @@ FLOORS = (
     {"__init__"},
     {"image", "errors", "rate", "text"},
     {"constraints", "documents", "manifest", "rollback", "sagemaker", "service_model"},
-    {"apply", "sender", "settling", "update"},
+    {"apply", "image_names", "sender", "settling", "update"},
     {"completion", "options", "render", "tree"},
     {"cli", "__main__", "sandbox"},
 )

@@ -312,7 +312,7 @@ def plot(path: str, results: dict[str, list[dict[str, Any]]]) -> None:
         middle.plot(rates, [row["share of the admitted rate"] for row in mine], marker="o", label=what)
     middle.axhline(0.95, color="grey", linestyle=":")
     middle.set(title="Throttled", xlabel="requests per second that are admitted", ylabel="share achieved",
-               xscale="log", ylim=(0, 1.05))  # fmt: skip
+               ylim=(0, 1.05))  # fmt: skip
     middle.legend(fontsize="small")
     sizes = [row["images"] for row in results["growth"]]
     right.plot(sizes, [row["seconds"] for row in results["growth"]], marker="o", label="all change, s")
