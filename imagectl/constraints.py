@@ -46,9 +46,7 @@ def violations(update: ImageUpdate, *, line: int | None = None) -> tuple[Problem
     found = [Problem(name, text, line) for name, text in _wrong("ImageName", update.name)]
     if not update.wanted:
         found.append(Problem("", "nothing to change", line))
-    for name in (*PROPERTIES, *(set(update.wanted) - set(PROPERTIES))):
-        if name not in update.wanted:
-            continue
+    for name in filter(update.wanted.__contains__, PROPERTIES):
         value = update.wanted[name]
         if value is not None:
             found += [Problem(name, text, line) for name, text in _wrong(name, value)]

@@ -63,6 +63,7 @@ def test_statuses_and_the_reply_s_arn_are_the_service_s() -> None:
         ("Description", "x" * 512),
         ("Description", " tab\tand \x85 next line and emoji 🧪"),
         ("Description", "é" * 512),
+        ("Description", "\ud7ff\ue000"),  # the neighbours of what UTF-8 can't hold
         ("DisplayName", "x"),
         ("DisplayName", "a b" + "x" * 125),
         ("RoleArn", ROLE),
@@ -92,6 +93,10 @@ def test_a_valid_value_passes(name: str, value: str) -> None:
         ("Description", "a\u2028b", "without a line break"),
         ("Description", "a\u2029b", "without a line break"),
         ("Description", "bytes \udcff", "not valid UTF-8"),
+        ("Description", chr(0xD800), "not valid UTF-8"),
+        ("Description", chr(0xDFFF), "not valid UTF-8"),
+        ("RoleArn", "x", "is 1 character long, at least 20"),
+        ("RoleArn", "xy", "is 2 characters long, at least 20"),
         ("DisplayName", " x", "neither begins nor ends with a space"),
         ("DisplayName", "x ", "neither begins nor ends with a space"),
         ("DisplayName", "x" * 129, "at most 128"),
