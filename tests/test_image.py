@@ -1,5 +1,6 @@
 """The nouns: requests, the one diff, and what an Outcome says as JSON."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,3 +71,29 @@ def test_arns_are_compared_without_case() -> None:
     assert other
     assert arn.same_image(lower)
     assert not arn.same_image(other)
+    after = ImageArn.parse("arn:aws:sagemaker:us-east-1:123456789012:image/My-Imagf")
+    assert after
+    assert not arn.same_image(after)
+    assert not after.same_image(arn)
+
+
+def test_an_arn_has_256_characters_at_most() -> None:
+    """The model's limit for the whole of it; the name's own is another."""
+    head = "arn:aws:sagemaker:us-east-1:123456789012:image/"
+    assert ImageArn.parse(head + "a" * (256 - len(head)))
+    assert ImageArn.parse(head + "a" * (257 - len(head))) is None
+
+
+def test_values_are_frozen() -> None:
+    """Nobody downstream changes what was read or wanted."""
+    arn = ImageArn.parse("arn:aws:sagemaker:us-east-1:123456789012:image/i")
+    values = [
+        (arn, "name"),
+        (Image({}), "fields"),
+        (ImageUpdate("i", {}), "wanted"),
+        (Change("RoleArn", "x"), "after"),
+        (Outcome(result="planned", name="i", region="r"), "result"),
+    ]
+    for value, name in values:
+        with pytest.raises(AttributeError):
+            setattr(value, name, "other")
