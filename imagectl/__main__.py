@@ -59,6 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         kind = _kind(stop)
         _say(stderr, f"imagectl: error: {kind}")
         return EXIT_CODES[kind]
+    finally:
+        _let_go(stdout)
+        _let_go(stderr)
 
 
 def _main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
@@ -85,7 +88,6 @@ def _main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
         bug = ImagectlError("internal", f"unexpected {type(exc).__name__}: {exc}")
         bug.__cause__ = exc
         return _fail(bug, face, progress)
-    _let_go(stdout)
     return code
 
 
@@ -113,7 +115,6 @@ def _fail(error: ImagectlError, face: "Face", progress: "Progress") -> int:
     if face.log:
         _trace(error, face.log)
     face.error(error)
-    _let_go(sys.stdout)
     return error.exit_code
 
 
@@ -206,13 +207,13 @@ def _stream(stream: TextIO | None, name: str) -> TextIO:
     return stream
 
 
-def _let_go(stdout: TextIO) -> None:
-    """Flush stdout where it can be; else see that the interpreter's own last flush doesn't fail again."""
+def _let_go(stream: TextIO) -> None:
+    """Flush a stream where it can be; else see that the interpreter's own last flush doesn't fail again."""
     try:
-        stdout.flush()
+        stream.flush()
     except OSError:  # told already, or a reader that has read enough
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stdout.fileno())
+        os.dup2(null, stream.fileno())
         os.close(null)
 
 
