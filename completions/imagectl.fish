@@ -102,10 +102,10 @@ function __imagectl_wrapped
 end
 
 complete -c imagectl -f
-complete -c imagectl -n '__imagectl_in ""' -a update -d 'Change an image\'s description, display name or role, or delete properties.'
+complete -c imagectl -n '__imagectl_in ""' -a update -d 'Change an image\'s description, display name or role.'
 complete -c imagectl -n '__imagectl_in ""' -a show -d 'Show one image: all that DescribeImage returns.'
 complete -c imagectl -n '__imagectl_in ""' -a list -d 'List the images of a region.'
-complete -c imagectl -n '__imagectl_in ""' -a wait -d 'Wait until an image is settled: CREATED, or in a state that can\'t become it.'
+complete -c imagectl -n '__imagectl_in ""' -a wait -d 'Wait until an image is settled.'
 complete -c imagectl -n '__imagectl_in ""' -a apply -d 'Bring many images to the state that a manifest declares.'
 complete -c imagectl -n '__imagectl_in ""' -a completion -d 'Print the completion script for bash, zsh or fish.'
 complete -c imagectl -n '__imagectl_in ""' -a sandbox -d 'Serve SageMaker images on loopback, no AWS account needed.'
@@ -126,7 +126,7 @@ complete -c imagectl -n '__imagectl_in update' -l display-name -x -d 'The new di
 complete -c imagectl -n '__imagectl_in update' -l role-arn -x -d 'The new IAM role'
 complete -c imagectl -n '__imagectl_in update' -l delete-property -x -a 'Description DisplayName' -d 'Delete Description or DisplayName; repeatable'
 complete -c imagectl -n '__imagectl_in update apply' -l detailed-exitcode -d 'With --dry-run: exit 10 if something would change'
-complete -c imagectl -n '__imagectl_in update wait apply' -l timeout -x -d 'How long to wait: 90, 90s, 10m, 1h'
+complete -c imagectl -n '__imagectl_in update wait apply' -l timeout -x -d 'How long --wait waits: 90, 90s, 10m, 1h'
 complete -c imagectl -n '__imagectl_in update show list wait apply' -l profile -x -a '(__imagectl_profiles)' -d 'The profile of the AWS configuration'
 complete -c imagectl -n '__imagectl_in update show list wait apply' -l region -x -a 'af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1 cn-north-1 cn-northwest-1 eu-central-1 eu-central-2 eu-isoe-west-1 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 eusc-de-east-1 il-central-1 me-central-1 me-south-1 mx-central-1 sa-east-1 us-east-1 us-east-2 us-gov-east-1 us-gov-west-1 us-iso-east-1 us-isob-east-1 us-isof-east-1 us-isof-south-1 us-west-1 us-west-2' -d 'Default: the ARN\'s, AWS_REGION, AWS_DEFAULT_REGION, the profile\'s'
 complete -c imagectl -n '__imagectl_in update show list wait apply' -l endpoint-url -x -d 'Default: AWS_ENDPOINT_URL_SAGEMAKER, AWS_ENDPOINT_URL, the profile\'s, the region\'s'
@@ -141,7 +141,7 @@ complete -c imagectl -n '__imagectl_in update show list wait apply' -s q -l quie
 complete -c imagectl -n '__imagectl_in update show list wait apply' -l color -x -a 'auto always never' -d 'Default: auto, by NO_COLOR, FORCE_COLOR, TERM and the stream'
 complete -c imagectl -n '__imagectl_in update show list wait apply' -l debug -d 'Show requests and replies on stderr, credentials left out'
 complete -c imagectl -n '__imagectl_in list' -l name-contains -x -d 'Only names that contain TEXT'
-complete -c imagectl -n '__imagectl_in list' -l status -x -a 'CREATING CREATED CREATE_FAILED UPDATING UPDATE_FAILED DELETING DELETE_FAILED' -d 'Only images in STATUS; repeatable'
+complete -c imagectl -n '__imagectl_in list' -l status -x -a 'CREATING CREATED CREATE_FAILED UPDATING UPDATE_FAILED DELETING DELETE_FAILED' -d 'Only images in STATUS (CREATED, UPDATE_FAILED, ...); repeatable'
 complete -c imagectl -n '__imagectl_in list' -l sort-by -x -a 'creation-time last-modified-time image-name' -d 'creation-time, last-modified-time or image-name'
 complete -c imagectl -n '__imagectl_in list' -l sort-order -x -a 'ascending descending' -d 'ascending or descending'
 complete -c imagectl -n '__imagectl_in list' -l limit -x -d 'At most N images'

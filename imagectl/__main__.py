@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Literal, TextIO, cast
 
 from imagectl import __version__
-from imagectl.errors import EXIT_CODES, ImagectlError
+from imagectl.errors import EXIT_CODES, ImagectlError, Terminated
 
 if TYPE_CHECKING:
     from imagectl.cli import Request
@@ -27,10 +27,6 @@ class Interrupted(KeyboardInterrupt):
     """SIGINT. A class of its own, since CPython itself dies of a KeyboardInterrupt that was raised while
     it ran a string (as making a named tuple does), even one that was caught.
     """
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: ends what Ctrl-C ends, in the same orderly way."""
 
 
 def run() -> None:
@@ -66,12 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
     from imagectl.image import Progress
-    from imagectl.render import Face, has_color
+    from imagectl.render import Face
 
     progress = Progress()
     face = Face(_guess(argv), stdout=stdout, stderr=stderr)
     try:
-        request = _parse(argv, face, color=has_color(stdout, face.presentation.color, os.environ))
+        request = _parse(argv, face, color=face.out_color)
         if isinstance(request, int):
             code = request
         else:
@@ -82,8 +78,6 @@ def _main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
         return _fail(error, face, progress)
     except KeyboardInterrupt as stop:
         return _fail(_interrupted(stop, progress), face, progress)
-    except BrokenPipeError:
-        code = 0  # who reads has read enough
     except Exception as exc:  # noqa: BLE001 - the last door: a bug of ours, told as one
         bug = ImagectlError("internal", f"unexpected {type(exc).__name__}: {exc}")
         bug.__cause__ = exc
@@ -110,7 +104,7 @@ def _fail(error: ImagectlError, face: "Face", progress: "Progress") -> int:
                 "not-applied": "; the update was not applied",
                 "unknown": "; whether the update was applied is not known",
             }[progress.outcome]
-    with suppress(BrokenPipeError, ImagectlError):  # what else was written is told as far as it can be
+    with suppress(ImagectlError):  # what else was written is told as far as it can be
         face.flush()
     if face.log:
         _trace(error, face.log)
@@ -160,8 +154,9 @@ def _guess(argv: Sequence[str]) -> "Presentation":
     words = list(argv[: argv.index("--")] if "--" in argv else argv)
     for word, following in zip(words, [*words[1:], ""], strict=False):
         flag, equals, value = word.partition("=")
-        if word.startswith("-o"):  # -o json, -ojson
-            flag, equals, value = "--output", word[2:], word[2:]
+        if word.startswith(("-o", "-qo")):  # -o json, -ojson, -qo json
+            flag, equals = "--output", word.removeprefix("-q").removeprefix("-o")
+            value = equals
         found[flag] = value if equals else following
     output, color = found.get("--output"), found.get("--color")
     if output not in get_args(Output):

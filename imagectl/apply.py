@@ -16,10 +16,10 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from imagectl.errors import ImagectlError, Problem, usage
-from imagectl.image import PROPERTIES, Image, Images, Outcome, Progress
+from imagectl.image import PROPERTIES, Image, ImageArn, Images, Outcome, Progress
 from imagectl.manifest import Entry, repeated
 from imagectl.rollback import RollbackFile
-from imagectl.sender import Job, Options, Sender, start
+from imagectl.sender import FleetOptions, Job, Sender, start
 from imagectl.text import quote
 from imagectl.update import Clock, plan
 
@@ -124,48 +124,61 @@ def look(located: Sequence[tuple[Entry, Images]], threads: int) -> list[Job]:
 
     Roles are not listed, so an image that declares one is read by itself.
     """
-    names: defaultdict[Images, set[str]] = defaultdict(set)
+    sought: defaultdict[Images, _Sought] = defaultdict(_Sought)
     for entry, images in located:
-        names[images].add(entry.update.name.casefold())
-    states: dict[Images, dict[str, Image]] = {}
-    sizes: dict[Images, int] = {}
+        sought[images].add(entry)
 
     def sweep(images: Images) -> None:
-        size, found = 0, {}
         for image in images.list():
-            size += 1
-            if image.name.casefold() in names[images]:
-                found[image.name.casefold()] = _cut(image)
-        states[images], sizes[images] = found, size
+            sought[images].see(image)
 
     def describe(at: tuple[Entry, Images]) -> None:
         entry, images = at
-        name = states[images][entry.update.name.casefold()].name
-        states[images][name.casefold()] = _cut(images.describe(name))
+        image = sought[images].find(entry)
+        if image is not None:
+            sought[images].found[image.name] = _cut(images.describe(image.name))
 
-    _all(sweep, list(names), threads)
-    _refuse_other_accounts(located, states)
-    _refuse(
-        repeated(
-            (entry.line, image.arn, ())
-            for entry, images in located
-            if (image := states[images].get(entry.update.name.casefold()))
-        )
-    )
-    _all(
-        describe,
-        [
-            (e, i)
-            for e, i in located
-            if "RoleArn" in e.update.wanted and e.update.name.casefold() in states[i]
-        ],
-        threads,
-    )
-    return [_job(entry, images, states[images], sizes[images]) for entry, images in located]
+    _all(sweep, list(sought), threads)
+    states = [(entry, images, sought[images].find(entry)) for entry, images in located]
+    _refuse_other_accounts(states)
+    _refuse(repeated((entry.line, image.arn, ()) for entry, _, image in states if image))
+    _all(describe, [(e, i) for e, i in located if "RoleArn" in e.update.wanted], threads)
+    return [_job(e, images, sought[images].find(e), sought[images].size) for e, images in located]
 
 
-def _job(entry: Entry, images: Images, state: dict[str, Image], size: int) -> Job:
-    current = state.get(entry.update.name.casefold())
+class _Sought:
+    """The images of one service that entries are about, as the sweep found them; `size` counts all."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.found: dict[str, Image] = {}
+        self._names: set[str] = set()
+        self._folded: dict[str, list[str]] = {}  # by an ARN, which the service may write in lower case
+
+    def add(self, entry: Entry) -> None:
+        self._names.add(entry.update.name)
+        if entry.arn:
+            self._folded[entry.update.name.casefold()] = []
+
+    def see(self, image: Image) -> None:
+        self.size += 1
+        alike = self._folded.get(image.name.casefold())
+        if alike is not None:
+            alike.append(image.name)
+        if alike is not None or image.name in self._names:
+            self.found[image.name] = _cut(image)
+
+    def find(self, entry: Entry) -> Image | None:
+        """The entry's image: by its very name, or for an ARN by the only one that is alike but for case."""
+        name = entry.update.name
+        if name not in self.found and entry.arn:
+            name, *others = self._folded[name.casefold()] or [name]
+            if others:
+                return None
+        return self.found.get(name)
+
+
+def _job(entry: Entry, images: Images, current: Image | None, size: int) -> Job:
     if current is not None:
         update = replace(entry.update, name=current.name)
         outcome = replace(plan(current, update, images.region), line=entry.line)
@@ -194,15 +207,13 @@ def _refuse(problems: list[Problem]) -> None:
         raise usage(problems)
 
 
-def _refuse_other_accounts(
-    located: Iterable[tuple[Entry, Images]], states: dict[Images, dict[str, Image]]
-) -> None:
+def _refuse_other_accounts(states: Iterable[tuple[Entry, Images, Image | None]]) -> None:
     """UpdateImage takes a name only: with another account's credentials, it changes that account's image."""
     problems = []
-    for entry, images in located:
-        image = states[images].get(entry.update.name.casefold())
-        if image and entry.arn and str(entry.arn).casefold() != image.arn.casefold():
-            message = f"is {entry.arn}, but the credentials are for {image.arn}"
+    for entry, _, image in states:
+        arn = ImageArn.parse(image.arn) if image else None
+        if arn and entry.arn and not entry.arn.same_image(arn):
+            message = f"is {entry.arn}, but the credentials are for {arn}"
             problems.append(Problem("ImageArn", message, entry.line))
     if problems:
         raise ImagectlError(
@@ -242,14 +253,14 @@ def _all(work: Callable[[Any], None], items: Sequence[Any], threads: int) -> Non
 
 def run(
     jobs: Sequence[Job],
-    options: Options,
+    options: FleetOptions,
     *,
     rollback_file: str | None,
     progress: Progress,
     tell: Callable[[Outcome], None],
     beat: Callable[[int, int], None],
     note: Callable[[str], None],
-    clock: Clock | None = None,
+    clock: Clock,
 ) -> Tally:
     """Bring all images to what they should be: `tell` gets each outcome as it comes, `beat` their count.
 
@@ -259,7 +270,7 @@ def run(
     """
     results: SimpleQueue[Outcome | int] = SimpleQueue()
     rollback = RollbackFile(rollback_file) if rollback_file is not None else None
-    sender = Sender(options, rollback=rollback, clock=clock or Clock(), put=results.put)
+    sender = Sender(options, rollback=rollback, clock=clock, put=results.put)
     tally = Tally(len(jobs))
     with _signals(results.put) as resume:
         start(sender.send, jobs, options.concurrency, lambda _: None)
@@ -282,8 +293,6 @@ def run(
             try:
                 if tally.error is None:
                     tell(result)
-            except BrokenPipeError:  # who reads has read enough; that is no reason to leave a fleet half done
-                tell = _nobody
             except ImagectlError as full:
                 tally.error, tally.stopped = full, "the output could not be written"
                 sender.stop(wait=True)
@@ -296,10 +305,6 @@ def run(
         if caught is not None:
             resume(caught)
     return tally
-
-
-def _nobody(_outcome: Outcome) -> None:
-    pass
 
 
 def _abandoned(names: Sequence[str], tally: Tally) -> str:

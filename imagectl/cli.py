@@ -1,7 +1,7 @@
-"""The command line: flags -> a request. One short function per command; nothing is called or printed here.
+"""The command line: flags -> a request. One function per command.
 
-A command's function checks all that it was given, adds what is wrong to `problems`, and returns a
-`Request`. What carries it out is imported when it runs: a rejected input never pays for it.
+It reads and checks all that it was given, adds what is wrong to `problems`, and returns a `Request`: what to
+run. What carries that out is imported when it runs: a rejected input never pays for it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ import imagectl
 from imagectl import tree
 from imagectl.constraints import violations, wrong
 from imagectl.errors import EXIT_CHANGES_PENDING, ImagectlError, Problem
-from imagectl.image import STATUSES, ImageUpdate, Progress
+from imagectl.image import PAGE, STATUSES, ImageUpdate, Progress
 from imagectl.options import (
     GROUPS,
     SORT_KEYS,
@@ -74,7 +74,7 @@ def update(
     presentation: Presentation,
     problems: list[Problem],
 ) -> Request:
-    """Change an image's description, display name or role, or delete properties.
+    """Change an image's description, display name or role.
 
     Examples:
       imagectl update my-image --description 'PyTorch 2.4, CUDA 12.4'
@@ -149,7 +149,10 @@ def list_(
     ] = None,
     status: Annotated[
         list[str] | None,
-        typer.Option(metavar="STATUS", help="Only images in STATUS; repeatable. Default: all."),
+        typer.Option(
+            metavar="STATUS",
+            help="Only images in STATUS (CREATED, UPDATE_FAILED, ...); repeatable. Default: all.",
+        ),
     ] = None,
     sort_by: Annotated[
         str | None,
@@ -188,7 +191,7 @@ def list_(
     def run(face: Face, _progress: Progress) -> int:
         asked: dict[str, Any] = {key: value for key, value in filters.items() if value is not None}
         if most and not statuses:
-            asked["MaxResults"] = min(most, 100)
+            asked["MaxResults"] = min(most, PAGE)
         images = connect(connection, log=face.log).list(**asked)
         face.images(islice((image for image in images if not statuses or image.status in statuses), most))
         return 0
@@ -204,13 +207,14 @@ def wait(
     presentation: Presentation,
     problems: list[Problem],
 ) -> Request:
-    """Wait until an image is settled: CREATED, or in a state that can't become it.
+    """Wait until an image is settled.
 
     Examples:
       imagectl wait my-image
       imagectl wait my-image --timeout 1h && echo ready
 
-    Prints the image's ARN. Exit 8 if the time ran out, 5 if the image failed, with the service's reason.
+    Settled is CREATED, or a state that can't become it. Prints the image's ARN. Exit 8 if the time ran out,
+    5 if the image failed, with the service's reason.
     """
     name, arn = target(image, connection, problems)
     problems += wrong("ImageName", name)
@@ -222,6 +226,7 @@ def wait(
         progress.name, progress.resume = name, f"imagectl wait {name}"
         images = connect(connection, arn=arn, log=face.log)
         progress.resume = _wait_command(name, connection, images.region)
+        progress.known = f"{name} was not seen settled; to go on waiting: {progress.resume}"
         with _helpful(face, images, progress), face.spinner(name, on=True) as watch:
             settled = verb.settle(
                 images, ImageUpdate(name, {}), timeout=patience, clock=verb.Clock(), watch=watch
@@ -235,7 +240,10 @@ def wait(
 def apply(
     *,
     file: Annotated[
-        str, typer.Argument(metavar="[FILE]", help="The manifest. Default: standard input, as with -.")
+        str,
+        typer.Argument(
+            metavar="[FILE]", help="The manifest. Default: standard input, as with -.", show_default=False
+        ),
     ] = "-",
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Don't ask. Default: ask on a terminal.")] = False,
     dry_run: Annotated[
@@ -291,7 +299,7 @@ def apply(
         from imagectl import rollback
 
         problems += rollback.problems(rollback_file)
-    threads = count_of("--concurrency", concurrency, problems) or 1
+    threads = count_of("--concurrency", concurrency, problems, most=256) or 1
     failures = count_of("--max-failures", max_failures, problems)
     part, parts = shard_of(shard, problems)
     patience = seconds_of("--timeout", timeout, problems)
@@ -300,7 +308,8 @@ def apply(
         import gc
 
         from imagectl import apply as verb
-        from imagectl.sender import Options
+        from imagectl.sender import FleetOptions
+        from imagectl.update import Clock
 
         gc.enable()  # what short commands do without
 
@@ -326,7 +335,7 @@ def apply(
             face.plan([job.outcome for job in jobs])
             if not face.confirm(f"{plan}. Apply?", terminal):
                 raise ImagectlError("interrupted", "not confirmed; nothing was sent", outcome="not-applied")
-        options = Options(concurrency=threads, max_failures=failures, wait=wait, timeout=patience)
+        options = FleetOptions(concurrency=threads, max_failures=failures, wait=wait, timeout=patience)
         with face.bar() as beat:
             tally = verb.run(
                 jobs,
@@ -336,6 +345,7 @@ def apply(
                 tell=face.record,
                 beat=beat,
                 note=face.note,
+                clock=Clock(),
             )
         face.note(str(tally), always=True)
         _raise(tally.verdict())
@@ -479,7 +489,7 @@ def _did_you_mean(images: SageMaker, name: str) -> str | None:
     from difflib import get_close_matches
 
     try:
-        names = [image.name for image in islice(images.list(glance=True), 100)]
+        names = [image.name for image in islice(images.list(glance=True), PAGE)]
     except ImagectlError:
         return None
     return next(iter(get_close_matches(name, names, n=1)), None)
@@ -512,6 +522,9 @@ def root(
       imagectl update my-image --description 'PyTorch 2.4' --wait
       imagectl list --name-contains pytorch
       imagectl sandbox -- imagectl update my-image --display-name Hello
+
+    Exit codes: 0 done, 2 usage, 3 no such image, 4 access, 5 refused, 6 try again, 7 some failed, 8 not
+    settled in time, 10 changes pending.
     """
 
 
@@ -540,7 +553,7 @@ def parse(argv: Sequence[str], *, color: bool) -> Request | int:
         return answered.exit_code
     except typer.TyperException as exc:
         where = " ".join(["imagectl", *(word for word in argv[:1] if word in COMMANDS)])
-        message = exc.format_message().removesuffix(".")
+        message = " ".join(exc.format_message().split()).removesuffix(".")
         raise ImagectlError(
             "usage",
             message,

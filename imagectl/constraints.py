@@ -41,38 +41,35 @@ LIMITS: dict[str, Limit] = {
 }
 
 
-def violations(update: ImageUpdate, *, line: int | None = None) -> tuple[Problem, ...]:
-    """All that the service would refuse in `update`; `line` is the manifest's, where there is one."""
-    found = [Problem(name, text, line) for name, text in _wrong("ImageName", update.name)]
+def violations(update: ImageUpdate) -> tuple[Problem, ...]:
+    """All that the service would refuse in `update`."""
+    found = list(wrong("ImageName", update.name))
     if not update.wanted:
-        found.append(Problem("", "nothing to change", line))
+        found.append(Problem("", "nothing to change: give a new value, or a property to delete"))
     for name in filter(update.wanted.__contains__, PROPERTIES):
         value = update.wanted[name]
         if value is not None:
-            found += [Problem(name, text, line) for name, text in _wrong(name, value)]
+            found += wrong(name, value)
         elif name not in DELETABLE:
-            found.append(Problem(name, f"can't be deleted, only {' and '.join(DELETABLE)} can", line))
+            found.append(Problem(name, f"can't be deleted, only {' and '.join(DELETABLE)} can"))
     return tuple(found)
 
 
 def wrong(name: str, value: str) -> tuple[Problem, ...]:
     """All that is wrong with one field's value."""
-    return tuple(Problem(field, text) for field, text in _wrong(name, value))
-
-
-def _wrong(name: str, value: str) -> list[tuple[str, str]]:
     limit, found = LIMITS[name], []
     shown = quote(value)
     if len(value) < limit.min:
         hint = f" (to delete it: --delete-property {name})" if name in DELETABLE and not value else ""
-        found.append(f"is {_characters(len(value))} long, at least {limit.min} needed: {shown}{hint}")
+        length = f"{_characters(len(value))} long" if value else "empty"
+        found.append(f"is {length}, at least {_characters(limit.min)} needed: {shown}{hint}")
     if len(value) > limit.max:
         found.append(f"is {_characters(len(value))} long, at most {limit.max} allowed: {shown}")
     if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
         found.append(f"is not valid UTF-8: {shown}")
     elif value and not python_pattern(limit.pattern).fullmatch(value):
         found.append(f"must be {limit.rule}: {shown}")
-    return [(name, text) for text in found]
+    return tuple(Problem(name, text) for text in found)
 
 
 def _characters(count: int) -> str:

@@ -35,6 +35,10 @@ EXIT_CODES: dict[Kind, int] = {
 EXIT_CHANGES_PENDING = 10  # --detailed-exitcode: no failure, so no kind
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: ends what Ctrl-C ends, in the same orderly way."""
+
+
 class Problem(NamedTuple):
     """One thing that is wrong with the input: where (a flag, a property, a manifest's line) and what."""
 
@@ -142,6 +146,8 @@ class Row(NamedTuple):
 
 _LOGIN = "renew the credentials (for SSO: aws sso login) and run the command again"
 _AGAIN = "it is safe to run the same command again"
+_ENDPOINT = "does the endpoint serve SageMaker?"
+_PERMISSIONS = "the README lists the permissions that each command needs"
 _CLOCK = "check this machine's clock, and the secret key"
 _CONFIG = "check the environment and ~/.aws/config"
 _NETWORK = "check the network, the proxy and the region; " + _AGAIN
@@ -163,25 +169,23 @@ BUSY = frozenset(("Conflict", "ResourceInUse"))
 # The service's error codes, without the suffix `Exception`: they appear with and without it.
 CODES: dict[str, Row] = {
     "ResourceNotFound": Row("not-found"),
-    "ResourceInUse": Row("transient", "the image is being changed by somebody else; " + _AGAIN),
-    "Conflict": Row("transient", "the image is being changed by somebody else; " + _AGAIN),
     "Validation": Row("refused"),
     "ValidationError": Row("refused"),
     "ResourceLimitExceeded": Row("refused", "ask for a higher service quota"),
-    "InvalidAction": Row("refused", "does the endpoint serve SageMaker?"),
-    "UnknownOperation": Row("refused", "does the endpoint serve SageMaker?"),
+    "InvalidAction": Row("refused", _ENDPOINT),
+    "UnknownOperation": Row("refused", _ENDPOINT),
     "InvalidParameterCombination": Row("refused"),
     "InvalidParameterValue": Row("refused"),
     "InvalidQueryParameter": Row("refused"),
     "MalformedQueryString": Row("refused"),
     "MalformedHttpRequest": Row("refused"),
-    "MissingAction": Row("refused", "does the endpoint serve SageMaker?"),
+    "MissingAction": Row("refused", _ENDPOINT),
     "MissingParameter": Row("refused"),
     "RequestEntityTooLarge": Row("refused"),
     "Serialization": Row("refused"),
-    "AccessDenied": Row("access", "the README lists the permissions that each command needs"),
-    "NotAuthorized": Row("access", "the README lists the permissions that each command needs"),
-    "UnauthorizedOperation": Row("access", "the README lists the permissions that each command needs"),
+    "AccessDenied": Row("access", _PERMISSIONS),
+    "NotAuthorized": Row("access", _PERMISSIONS),
+    "UnauthorizedOperation": Row("access", _PERMISSIONS),
     "OptInRequired": Row("access", "the account is not signed up for SageMaker, or not in this region"),
     "ExpiredToken": Row("access", _LOGIN),
     "RequestExpired": Row("access", _CLOCK),
@@ -194,20 +198,21 @@ CODES: dict[str, Row] = {
     "SignatureDoesNotMatch": Row("access", _CLOCK),
     "IncompleteSignature": Row("access", _CLOCK),
     "MissingAuthenticationToken": Row("access", "the request was not signed: check the credentials"),
-    "Throttling": Row("transient", "the account's rate limit; " + _AGAIN),
-    "Throttled": Row("transient", "the account's rate limit; " + _AGAIN),
-    "RequestThrottled": Row("transient", "the account's rate limit; " + _AGAIN),
-    "TooManyRequests": Row("transient", "the account's rate limit; " + _AGAIN),
-    "RequestLimitExceeded": Row("transient", "the account's rate limit; " + _AGAIN),
-    "LimitExceeded": Row("transient", "the account's rate limit; " + _AGAIN),
-    "SlowDown": Row("transient", "the account's rate limit; " + _AGAIN),
     "InternalFailure": Row("transient", _AGAIN),
     "InternalError": Row("transient", _AGAIN),
     "InternalServerError": Row("transient", _AGAIN),
     "ServiceUnavailable": Row("transient", _AGAIN),
     "RequestTimeout": Row("transient", _AGAIN),
     "RequestAborted": Row("transient", _AGAIN),
+    **dict.fromkeys(THROTTLES, Row("transient", "the account's rate limit; " + _AGAIN)),
+    **dict.fromkeys(BUSY, Row("transient", "the image is being changed by somebody else; " + _AGAIN)),
 }
+
+FOREIGN = Row(
+    "refused",
+    "is a proxy or captive portal answering? Check the endpoint and the network",
+    "the reply is not SageMaker's",
+)
 
 # Exceptions by class name. A class without a row of its own takes its nearest parent's; the roots have
 # none, so that a class botocore adds one day is noticed by a test instead of being guessed at.
@@ -215,7 +220,7 @@ EXCEPTIONS: dict[str, Row] = {
     # Credentials. Their texts may quote a credential_process's stderr or a token: never passed on.
     "NoCredentialsError": Row(
         "access",
-        "set AWS_PROFILE or --profile, log in (aws sso login), or see `aws configure`",
+        "set AWS_PROFILE or --profile, AWS_ACCESS_KEY_ID and its secret, or log in (aws sso login)",
         "no AWS credentials found",
     ),
     "PartialCredentialsError": Row("access", _CONFIG, "the AWS credentials are incomplete"),
@@ -256,24 +261,21 @@ EXCEPTIONS: dict[str, Row] = {
     "PermissionError": Row("access", _CONFIG),
     "UnicodeDecodeError": Row("access", _CONFIG, "a configuration file is not UTF-8"),
     "ValueError": Row("access", _CONFIG),
-    # Before ValueError would claim them: what is on the wire, not in a file.
+    # A failed handshake is configuration, unlike the other connection errors.
     "SSLError": Row("access", "for a private CA: --ca-bundle FILE or AWS_CA_BUNDLE"),
     # The network.
     "ConnectionError": Row("transient", _NETWORK),
-    "HTTPClientError": Row("transient", _NETWORK),
+    # Its text may quote a header: it isn't passed on. Those of its children quote the URL at most.
+    "HTTPClientError": Row("transient", _NETWORK, "the request could not be sent, or its reply not read"),
+    "ReadTimeoutError": Row("transient", _NETWORK),
     "ConnectionClosedError": Row("transient", _NETWORK),
     "CapacityNotAvailableError": Row("transient", "too many failures in a row; " + _AGAIN),
     "IncompleteReadError": Row("transient", _NETWORK),
     "ResponseStreamingError": Row("transient", _NETWORK),
     # A reply that is not SageMaker's.
-    "ResponseParserError": Row(
-        "refused",
-        "is a proxy or captive portal answering? Check the endpoint and the network",
-        "the reply is not SageMaker's",
-    ),
+    "ResponseParserError": FOREIGN,
     "ChecksumError": Row("refused", "the reply was damaged on its way"),
     "FlexibleChecksumError": Row("refused", "the reply was damaged on its way"),
-    "PaginationError": Row("refused", "the service's page tokens go in a circle"),
 }
 
 # What botocore may raise and only a bug of ours, or a broken installation, can cause.
@@ -282,7 +284,7 @@ _OURS = (
     " EndpointDiscoveryException InvalidEndpointDiscoveryConfigurationError"
     " InvalidExpressionError InvalidS3AddressingStyleError InvalidS3UsEast1RegionalEndpointConfigError"
     " MD5UnavailableError MissingDependencyException MissingParametersError OperationNotPageableError"
-    " ParamValidationError StubResponseError UnknownClientMethodError UnknownServiceStyle"
+    " PaginationError ParamValidationError StubResponseError UnknownClientMethodError UnknownServiceStyle"
     " UnseekableStreamError UnsupportedOutpostResourceError UnsupportedS3AccesspointConfigurationError"
     " UnsupportedS3ArnError UnsupportedS3ConfigurationError UnsupportedS3ControlArnError"
     " UnsupportedS3ControlConfigurationError UnsupportedServiceProtocolsError ValidationError"
@@ -297,7 +299,7 @@ def of_code(code: str, http_status: int | None) -> Row:
     if row:
         return row
     status = http_status or 0
-    if status >= 500 or status == 429:
+    if status >= 500 or status in {408, 429}:
         return Row("transient", _AGAIN)
     if status in {401, 403, 407}:
         return Row(

@@ -16,10 +16,13 @@ PROPERTIES = ("Description", "DisplayName", "RoleArn")
 DELETABLE = ("Description", "DisplayName")
 
 STATUSES = ("CREATING", "CREATED", "CREATE_FAILED", "UPDATING", "UPDATE_FAILED", "DELETING", "DELETE_FAILED")
+MOVING = frozenset({"CREATING", "UPDATING"})  # states that pass
 # States that no waiting turns into CREATED.
 DEAD_ENDS = frozenset({"CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED", "DELETING"})
 
 REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+
+PAGE = 100  # images in a page of ListImages, at most
 
 _ARN = re.compile(
     r"arn:(?P<partition>aws(?:-\w+)*):sagemaker:(?P<region>[^:]+):(?P<account>[0-9]{12}):image/"

@@ -73,7 +73,7 @@ def repeated(images: Iterable[tuple[int, str, Any]]) -> list[Problem]:
     found = []
     for line, name, place in images:
         # SageMaker writes some ARNs in lower case, so names that differ in case alone are one image's.
-        before = first.setdefault((place, name.casefold()), line)
+        before = first.setdefault((place, name), line)
         if before != line:
             found.append(Problem("ImageName", f"{quote(name)} is already declared in line {before}", line))
     return found

@@ -4,18 +4,19 @@ A group of options becomes one value (`Connection`, `Presentation`, `Wanted`), a
 parameter of that type has its options. Whoever reads a flag appends what is wrong with it to `problems`.
 """
 
+import errno
 import os
 import re
 import stat
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TextIO
 
 import typer
 
 from imagectl.errors import Problem
-from imagectl.image import DELETABLE, STATUSES, ImageArn
+from imagectl.image import DELETABLE, REGION, STATUSES, ImageArn
 from imagectl.render import Color, Output, Presentation
 from imagectl.sagemaker import Connection
 from imagectl.text import quote
@@ -234,7 +235,7 @@ GROUPS: dict[Any, Callable[..., Any]] = {
 Timeout = Annotated[
     str,
     typer.Option(
-        metavar="DURATION", help="How long to wait: 90, 90s, 10m, 1h. Default: 10m.", show_default=False
+        metavar="DURATION", help="How long --wait waits: 90, 90s, 10m, 1h. Default: 10m.", show_default=False
     ),
 ]
 ImageArgument = Annotated[
@@ -271,7 +272,9 @@ def target(image: str, connection: Connection, problems: list[Problem]) -> tuple
     if arn is None:
         problems.append(Problem("IMAGE", f"is no image's ARN: {quote(image)}"))
         return "unknown", None
-    if connection.region and connection.region != arn.region:
+    if not REGION.fullmatch(arn.region):
+        problems.append(Problem("IMAGE", f"is of no region: {quote(image)}"))
+    elif connection.region and connection.region != arn.region:
         problems.append(Problem("--region", f"is {connection.region}, but the ARN is of {arn.region}"))
     return arn.name, arn
 
@@ -281,11 +284,11 @@ def _read_description(path: str, problems: list[Problem]) -> str | None:
     most = 1 << 20  # bytes: far above any description, far below what would hurt
     try:
         if path == "-":
-            data = sys.stdin.buffer.read(most)
+            data = _stdin().read(most)
         else:
             with open(path, "rb") as file:  # noqa: PTH123 - as typed, no Path needed
                 data = file.read(most)
-        text = data.decode("utf-8")
+        text = data.decode("utf-8-sig")
     except OSError as exc:
         problems.append(Problem("--description-file", f"can't be read: {quote(path)} ({exc.strerror})"))
     except UnicodeDecodeError as exc:
@@ -295,13 +298,20 @@ def _read_description(path: str, problems: list[Problem]) -> str | None:
     return None
 
 
+def _stdin() -> BinaryIO:
+    """Standard input's bytes. Raises OSError where the caller closed it (`<&-`)."""
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "standard input is closed")
+    return sys.stdin.buffer
+
+
 def read_manifest(path: str, connection: Connection, problems: list[Problem]) -> "Manifest":
     """What a manifest declares; what is wrong with it is told beside what is wrong with the flags."""
     from imagectl import manifest  # only apply's
 
     most = 1 << 26  # bytes: some 200,000 images; what is larger is no manifest
     try:
-        with nullcontext(sys.stdin.buffer) if path == "-" else open(path, "rb") as file:  # noqa: PTH123 - as typed
+        with nullcontext(_stdin()) if path == "-" else open(path, "rb") as file:  # noqa: PTH123 - as typed
             data = file.read(most + 1)
             # The rollback file of a run that sent nothing is empty. From a pipe, nothing means that what
             # was to write the manifest failed.
@@ -320,7 +330,7 @@ def terminal_of(*, of_stdin: bool) -> TextIO | None:
     if not sys.stderr.isatty():
         return None
     if of_stdin:
-        return sys.stdin if sys.stdin.isatty() else None
+        return sys.stdin if sys.stdin and sys.stdin.isatty() else None
     try:
         return open("/dev/tty", encoding="utf-8", errors="replace")  # noqa: PTH123 - until the end
     except OSError:
@@ -335,19 +345,23 @@ def shard_of(text: str | None, problems: list[Problem]) -> tuple[int, int]:
     return 1, 1
 
 
+_LONGEST = 30 * 86400.0  # seconds: longer ones overflow in the C library
+
+
 def seconds_of(flag: str, text: str, problems: list[Problem], *, least: float = 0) -> float:
-    """A DURATION in seconds: a number, with s, m or h behind it."""
+    """A DURATION in seconds: a number, with s, m or h behind it. Thirty days at most."""
     match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smh]?)", text)
     seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else -1
-    if seconds < least:
+    if not least <= seconds <= _LONGEST:
         problems.append(Problem(flag, f"must be a duration like 90, 90s, 10m or 1h: {quote(text)}"))
     return seconds
 
 
-def count_of(flag: str, text: str | None, problems: list[Problem]) -> int | None:
-    if text is None or re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
+def count_of(flag: str, text: str | None, problems: list[Problem], *, most: int = 10**9) -> int | None:
+    """A whole number from 1 to `most`, None where nothing was given."""
+    if text is None or (re.fullmatch(r"[0-9]{1,10}", text) and 1 <= int(text) <= most):
         return int(text) if text else None
-    problems.append(Problem(flag, f"must be a whole number from 1 on: {quote(text)}"))
+    problems.append(Problem(flag, f"must be a whole number from 1 to {most}: {quote(text)}"))
     return None
 
 
@@ -355,5 +369,6 @@ def choice_of(flag: str, text: str, choices: Sequence[str], problems: list[Probl
     """One of the API's words, also in the command line's spelling: `image-name` for IMAGE_NAME."""
     word = text.upper().replace("-", "_")
     if word not in choices:
-        problems.append(Problem(flag, f"must be one of {', '.join(choices)}: {quote(text)}"))
+        spelled = choices if choices is STATUSES else _typed(choices)
+        problems.append(Problem(flag, f"must be one of {', '.join(spelled)}: {quote(text)}"))
     return word

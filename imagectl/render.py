@@ -2,7 +2,7 @@
 
 stdout is data, stderr is talk. Which stream is a terminal, and which may have colour, is decided once,
 in `Face`. Every foreign text passes `safe` here; nothing is ever read as markup. rich is imported only
-to draw a table, a spinner or a bar on a terminal.
+to draw a table or a spinner on a terminal.
 """
 
 import os
@@ -22,7 +22,6 @@ Color = Literal["auto", "always", "never"]
 _SGR = {
     "red": "31",
     "green": "32",
-    "yellow": "33",
     "cyan": "36",
     "bold": "1",
     "removed": "31;7",
@@ -30,6 +29,8 @@ _SGR = {
 }
 _LONGEST_PLAN = 100  # images in the plan that is shown before the question
 _BAR_WIDTH = 24  # characters
+# JMESPath's own errors are ValueErrors, and not all of its failures are its own.
+_QUERY_ERRORS = (ValueError, TypeError, RecursionError)
 _LONGEST_MESSAGE = 4000  # characters of one foreign text in an error: a proxy's page is no message
 
 
@@ -49,10 +50,17 @@ class Presentation(NamedTuple):
             return [Problem("--query", f"works on JSON, not with --output {self.output}")]
         import jmespath  # the door: only who asks for a query pays for the language
 
+        wrong = Problem("--query", f"is no JMESPath expression: {quote(self.query)}")
         try:
-            jmespath.compile(self.query)
-        except jmespath.exceptions.JMESPathError:
-            return [Problem("--query", f"is no JMESPath expression: {quote(self.query)}")]
+            expression = jmespath.compile(self.query)
+        except _QUERY_ERRORS:
+            return [wrong]
+        try:
+            expression.search({})
+        except (jmespath.exceptions.UnknownFunctionError, jmespath.exceptions.ArityError):
+            return [wrong]
+        except _QUERY_ERRORS:
+            pass  # it may fit the result, if not an empty one
         return []
 
     @property
@@ -79,7 +87,7 @@ class Face:
         self.format = presentation.format
         self._out, self._err = stdout, stderr
         self.out_is_terminal, self.err_is_terminal = stdout.isatty(), stderr.isatty()
-        self._out_color = has_color(stdout, presentation.color, os.environ)
+        self.out_color = has_color(stdout, presentation.color, os.environ)
         self._err_color = has_color(stderr, presentation.color, os.environ)
         self._has_bar = False
 
@@ -97,7 +105,7 @@ class Face:
     def preview(self, outcome: Outcome) -> None:
         """What an update would do; as text a diff."""
         if self.format == "text":
-            self._lines(diff_lines(outcome, color=self._out_color))
+            self._lines(diff_lines(outcome, color=self.out_color))
         else:
             self.outcome(outcome)
 
@@ -128,7 +136,7 @@ class Face:
         else:
             width = max(map(len, image.fields), default=0) if self.out_is_terminal else 0
             for key, value in image.fields.items():
-                label = _paint(f"{safe(key):{width}}", "cyan", on=self._out_color)
+                label = _paint(f"{safe(key):{width}}", "cyan", on=self.out_color)
                 self._print(f"{label}{'  ' if width else chr(9)}{safe(plain(value))}")
 
     def settled(self, image: Image) -> None:
@@ -144,7 +152,8 @@ class Face:
         self.flush()
 
     def images(self, images: Iterable[Image]) -> None:
-        """A list of images: rows in a pipe as they come, a table on a terminal."""
+        """A list of images: rows in a pipe, a table on a terminal. All are read first, or none is shown."""
+        images = list(images)
         if self.format == "json":
             self._json({"Images": [image.fields for image in images]})
         elif self.format == "name":
@@ -201,6 +210,11 @@ class Face:
             self._err.flush()
         return terminal.readline().strip().lower() in {"y", "yes"}
 
+    @property
+    def _draws(self) -> bool:
+        """Whether to draw bars and spinners. They are made of escapes: where colour is off, none is."""
+        return self.err_is_terminal and self._err_color and not self.presentation.quiet
+
     @contextmanager
     def bar(self) -> Iterator[Callable[[int, int], None]]:
         """While many images are done: takes how many of how many are, and shows how fast and how long still.
@@ -208,7 +222,7 @@ class Face:
         One line that is redrawn in the thread that prints the records, so that the two never mix: rich's
         own bar is drawn by a thread of its own.
         """
-        if not self.err_is_terminal or not self._err_color or self.presentation.quiet:
+        if not self._draws:
             yield lambda _done, _total: None
             return
         start = time.monotonic()
@@ -238,8 +252,7 @@ class Face:
     @contextmanager
     def spinner(self, text: str, *, on: bool) -> Iterator[Callable[[str], None]]:
         """While something takes its time: a spinner with the elapsed time and the last status told."""
-        # A spinner is made of escapes: where colour is off, not one is written.
-        if not on or not self.err_is_terminal or not self._err_color or self.presentation.quiet:
+        if not on or not self._draws:
             yield lambda _status: None
             return
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -261,9 +274,12 @@ class Face:
 
             try:
                 data = jmespath.search(self.presentation.query, json.loads(json.dumps(data, default=plain)))
-            except jmespath.exceptions.JMESPathError as exc:
+                text = json.dumps(data, indent=indent)  # some expressions give what is no JSON
+            except _QUERY_ERRORS as exc:
                 raise ImagectlError("internal", f"--query does not fit the result: {exc}") from exc
-        self._print(json.dumps(data, default=plain, indent=indent))
+        else:
+            text = json.dumps(data, default=plain, indent=indent)
+        self._print(text)
 
     def _table(self, images: Iterable[Image]) -> None:
         from rich.table import Table
@@ -271,10 +287,11 @@ class Face:
 
         table = Table(box=None, pad_edge=False, header_style="bold")
         for heading in _COLUMNS:
-            table.add_column(heading, overflow="fold")
+            whole = heading in {"ImageName", "ImageStatus", "LastModifiedTime"}
+            table.add_column(heading, overflow="fold", no_wrap=whole)
         for image in images:
             table.add_row(*(Text(cell) for cell in _row(image)))
-        self._console(self._out, color=self._out_color).print(table)
+        self._console(self._out, color=self.out_color).print(table)
 
     def _console(self, stream: TextIO, *, color: bool) -> Any:
         from rich.console import Console
@@ -294,30 +311,29 @@ class Face:
             self._print(line)
 
     def _print(self, line: str) -> None:
-        with _output_errors():
+        with self._output_errors():
             self._out.write(f"{line}\n")
 
     def flush(self) -> None:
         """Make sure that the results have left us. Raises ImagectlError where they can't."""
-        with _output_errors():
+        with self._output_errors():
             self._out.flush()
+
+    @contextmanager
+    def _output_errors(self) -> Iterator[None]:
+        """A full disk is an error of ours. Who closed the pipe (`| head`) has read enough, which is none."""
+        try:
+            yield
+        except BrokenPipeError:
+            self._out = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until the end
+        except OSError as exc:
+            raise ImagectlError("internal", f"the output could not be written: {exc.strerror}") from exc
 
     def _say(self, line: str) -> None:
         self._hide_bar()
         with suppress(OSError):  # who closed stderr doesn't listen; that changes no result
             self._err.write(f"{line}\n")
             self._err.flush()
-
-
-@contextmanager
-def _output_errors() -> Iterator[None]:
-    """A full disk is an error of ours; a closed pipe (`| head`) is left to the program's end to judge."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as exc:
-        raise ImagectlError("internal", f"the output could not be written: {exc.strerror}") from exc
 
 
 def clock_time(seconds: float) -> str:

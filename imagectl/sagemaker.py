@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from imagectl.errors import ImagectlError, Problem, Row, of_code, of_exception
-from imagectl.image import REGION, Image, ImageArn, ImageUpdate, Progress
+from imagectl.errors import FOREIGN, ImagectlError, Problem, Row, of_code, of_exception
+from imagectl.image import PAGE, PROPERTIES, REGION, Image, ImageArn, ImageUpdate, Progress
 from imagectl.text import quote
 
 Log = Callable[[str], None]
@@ -112,7 +112,8 @@ def connect(connection: Connection, *, arn: ImageArn | None = None, log: Log | N
         )
         bundle = connection.ca_bundle or session.get_config_variable("ca_bundle")
         if bundle and not os.access(bundle, os.R_OK):
-            raise FileNotFoundError(f"the CA bundle can't be read: {quote(bundle)} (AWS_CA_BUNDLE)")
+            source = "--ca-bundle, AWS_CA_BUNDLE or the profile's ca_bundle"
+            raise FileNotFoundError(f"the CA bundle can't be read: {quote(bundle)} ({source})")
         service = SageMaker(session, connection, region, arn, log)
         credentials = session.get_credentials()
         # Roles, SSO and credential_process are only asked here: a failure of theirs is no failure of a call.
@@ -125,6 +126,15 @@ def connect(connection: Connection, *, arn: ImageArn | None = None, log: Log | N
     if frozen is None or not frozen.access_key:
         nobody = botocore.exceptions.NoCredentialsError()
         raise _error(nobody, Row("access"), region=region, outcome="not-applied")
+    if any(not char.isprintable() for value in frozen if value for char in value):
+        # http.client would quote the whole header, and so the secret, in its complaint.
+        raise ImagectlError(
+            "access",
+            "the AWS credentials contain control characters",
+            hint="a line ending of the file they come from?",
+            region=region,
+            outcome="not-applied",
+        )
     if arn and account and account != arn.account:
         # UpdateImage takes a name only: sent as is, it would change this account's image of that name.
         raise ImagectlError(
@@ -157,7 +167,7 @@ class _Call:
             self.settled += _never_arrived(exception)
         elif parsed_response is not None:
             status = parsed_response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            self.settled += 400 <= status < 500
+            self.settled += 400 <= status < 500 and status != 408
         self.tell()
 
     def tell(self) -> None:
@@ -199,7 +209,7 @@ class SageMaker:
         reply = self._call("DescribeImage", {"ImageName": name}, name=name, glance=glance)
         image = Image({key: value for key, value in reply.items() if key != "ResponseMetadata"})
         self._check(reply, "DescribeImage", name)
-        if not image.status:
+        if not _is_image(reply) or not image.status:
             raise self._foreign(reply, "DescribeImage", name)
         return image
 
@@ -216,13 +226,13 @@ class SageMaker:
 
     def list(self, *, glance: bool = False, **filters: Any) -> Iterator[Image]:
         """ListImages, page after page as they are asked for; `filters` are its parameters."""
-        params, seen = {"MaxResults": 100, **filters}, set()
+        params, seen = {"MaxResults": PAGE, **filters}, set()
         while True:
             reply = self._call("ListImages", params, glance=glance)
-            if not isinstance(reply.get("Images"), list):
+            listed, token = reply.get("Images"), reply.get("NextToken")
+            if not isinstance(listed, list) or not all(map(_is_image, listed)) or not _is_text(token):
                 raise self._foreign(reply, "ListImages")
-            yield from map(Image, reply["Images"])
-            token = reply.get("NextToken")
+            yield from map(Image, listed)
             if not token:
                 return
             if token in seen:
@@ -232,10 +242,10 @@ class SageMaker:
             seen.add(token)
             params["NextToken"] = token
 
-    def _new_client(self, connection: Connection, region: str | None, *, attempts: int | None = None) -> Any:
+    def _new_client(self, connection: Connection, region: str | None) -> Any:
         from botocore.config import Config
 
-        attempts = attempts or connection.max_attempts
+        attempts = connection.max_attempts
         client = self._session.create_client(
             "sagemaker",
             region_name=region,
@@ -260,8 +270,9 @@ class SageMaker:
                     self._connection,
                     connect_timeout=min(self._connection.connect_timeout, _GLANCE_CONNECT),
                     read_timeout=min(self._connection.read_timeout, _GLANCE_READ),
+                    max_attempts=1,
                 )
-                self._glancing = self._new_client(hurried, self.region, attempts=1)
+                self._glancing = self._new_client(hurried, self.region)
             return self._glancing
 
     def _call(
@@ -285,7 +296,7 @@ class SageMaker:
                 # botocore's parser broke on the reply: whatever it is, it is not SageMaker's.
                 exc, otherwise = (
                     _UnreadableError(),
-                    Row("refused", _FOREIGN_HINT, f"{_FOREIGN} to {operation}"),
+                    FOREIGN,
                 )
             raise _error(
                 exc,
@@ -324,9 +335,8 @@ class SageMaker:
             changed = operation == "UpdateImage"
             raise ImagectlError(
                 "access",
-                f"the credentials are of account {arn.account}: {'changed' if changed else 'read'} was {arn},"
-                f" not {self._arn}",
-                hint="choose the profile of the ARN's account",
+                f"{'changed' if changed else 'read'} was {arn}, not {self._arn}",
+                hint="choose the profile and the endpoint of the ARN's account and region",
                 operation=operation,
                 image_name=name,
                 region=self.region,
@@ -338,8 +348,8 @@ class SageMaker:
         meta = reply.get("ResponseMetadata", {})
         return ImagectlError(
             "refused",
-            f"{_FOREIGN} to {operation}",
-            hint=_FOREIGN_HINT,
+            FOREIGN.message or "",
+            hint=FOREIGN.hint,
             operation=operation,
             image_name=name,
             region=self.region,
@@ -349,12 +359,23 @@ class SageMaker:
         )
 
 
+def _is_text(value: object) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_image(fields: Any) -> bool:
+    """Whether a reply's fields are an image's: botocore checks no type of what it reads."""
+    if not isinstance(fields, dict) or not all(map(_is_text, map(fields.get, _TEXTS))):
+        return False
+    arn = ImageArn.parse(fields.get("ImageArn") or "")
+    return arn is not None and arn.name.casefold() == (fields.get("ImageName") or "").casefold()
+
+
+_TEXTS = ("ImageName", "ImageArn", "ImageStatus", "FailureReason", *PROPERTIES)
+
+
 class _UnreadableError(Exception):
     """Stands for what a parser stumbles over: its own words say nothing to anybody."""
-
-
-_FOREIGN = "the reply is not SageMaker's answer"
-_FOREIGN_HINT = "is a proxy or captive portal answering? Check the endpoint and the network"
 
 
 def _never_arrived(exc: Exception) -> bool:
@@ -378,10 +399,12 @@ def _error(exc: Exception, otherwise: Row, **facts: Any) -> ImagectlError:
     if isinstance(response, dict):  # botocore's ClientError: the service answered
         return _service_error(response, **facts)
     row = of_exception(type(exc)) or otherwise
-    message = row.message or str(exc)
+    message = row.message or _without_userinfo(str(exc))
     if row.kind == "internal":
         message = f"unexpected {type(exc).__name__}: {message}"
-    return ImagectlError(row.kind, message, hint=row.hint, code=type(exc).__name__, **facts)
+    return ImagectlError(
+        row.kind, message, hint=row.hint, code=None if row is otherwise else type(exc).__name__, **facts
+    )
 
 
 def _service_error(response: dict[str, Any], **facts: Any) -> ImagectlError:
@@ -428,7 +451,7 @@ def log_request(request: Any, log: Log) -> None:
 def log_reply(parsed: dict[str, Any] | None, exception: Exception | None, log: Log) -> None:
     """Tell `log` what came of a request."""
     if exception is not None:
-        log(f"< {type(exception).__name__}: {exception}")
+        log(f"< {type(exception).__name__}")
     elif parsed is not None:
         meta = parsed.get("ResponseMetadata", {})
         log(f"< HTTP {meta.get('HTTPStatusCode')} request id {meta.get('RequestId')}")
@@ -436,4 +459,4 @@ def log_reply(parsed: dict[str, Any] | None, exception: Exception | None, log: L
 
 
 def _without_userinfo(url: str) -> str:
-    return re.sub(r"(?<=://)[^/@]*@", "[redacted]@", url)
+    return re.sub(r"(?<=://)[^/@\s]*@", "[redacted]@", url)

@@ -19,13 +19,13 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from imagectl.constraints import python_pattern
-from imagectl.errors import ImagectlError
+from imagectl.errors import ImagectlError, Terminated
 from imagectl.image import PROPERTIES, ImageArn
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def serve(
             sagemaker_backends["123456789012"]  # makes the one boto3 session that moto keeps
     except ImportError as error:
         raise ImagectlError(
-            "usage", "the sandbox needs the extra: pip install 'imagectl[sandbox]'"
+            "usage", "the sandbox needs the extra imagectl[sandbox]: in a checkout, pip install '.[sandbox]'"
         ) from error
 
     service = _Service(update_seconds, clock)
@@ -190,7 +190,7 @@ def run_command(command: Sequence[str], *, update_seconds: float) -> int:
 
 def serve_forever(print_line: Callable[[str], None], *, update_seconds: float) -> None:
     """Print what a shell has to evaluate, then serve until Ctrl-C. `print_line` flushes: a pipe may wait."""
-    with suppress(KeyboardInterrupt), serve(update_seconds=update_seconds) as sandbox:
+    with serve(update_seconds=update_seconds) as sandbox:
         env = sandbox.applied_to(os.environ)
         for name in sandbox.environment:
             print_line(f"export {name}={shlex.quote(env[name])}")
@@ -199,7 +199,12 @@ def serve_forever(print_line: Callable[[str], None], *, update_seconds: float) -
             name for name in {*_ASTRAY, *os.environ} - env.keys() if name.isascii() and name.isidentifier()
         }
         print_line(f"unset {' '.join(sorted(gone))}")
-        threading.Event().wait()
+        try:
+            threading.Event().wait()
+        except Terminated:
+            raise
+        except KeyboardInterrupt:
+            return  # as it was told to be ended
 
 
 @contextmanager

@@ -5,25 +5,24 @@ and the reasons to stop. What comes of each image goes to `put`, once. Prints no
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from imagectl import rollback as rollbacks
 from imagectl.errors import ImagectlError
-from imagectl.image import Change, Image, Images, ImageUpdate, Outcome, Progress, diff
+from imagectl.image import MOVING, Change, Image, Images, ImageUpdate, Outcome, Progress, diff
 from imagectl.manifest import Entry
 from imagectl.rate import Pace
 from imagectl.settling import Waiting, Watcher
 from imagectl.update import PASSING, Clock, look_up
 
-MOVING = frozenset({"CREATING", "UPDATING"})
 _MOST_THROTTLES = 10  # of one image, whose requests are paced: the rest of the fleet goes on without it
 _PATIENCE = 60.0  # seconds for somebody else's change of the same image to end: as update.py's for ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class FleetOptions:
     """How a fleet is brought to its state. `timeout` in seconds, from an update's acceptance."""
 
     concurrency: int = 8
@@ -48,7 +47,7 @@ class Job:
         return replace(self.entry.update, name=self.outcome.name)
 
 
-def start(work: Callable[[Any], Any], items: Iterable[Any], threads: int, put: Callable[[Any], None]) -> None:
+def start(work: Callable[[Any], Any], items: Sequence[Any], threads: int, put: Callable[[Any], None]) -> None:
     """Have threads do `work` for all items and give `put` each result. `work` must not raise.
 
     The threads are daemons: where the program has to end at once, none of them holds it.
@@ -63,7 +62,7 @@ def start(work: Callable[[Any], Any], items: Iterable[Any], threads: int, put: C
                 return
             put(work(item))
 
-    for _ in range(threads):
+    for _ in range(min(threads, len(items))):
         threading.Thread(target=worker, daemon=True).start()
 
 
@@ -99,7 +98,7 @@ class Sender:
 
     def __init__(
         self,
-        options: Options,
+        options: FleetOptions,
         *,
         rollback: rollbacks.RollbackFile | None,
         clock: Clock,
@@ -186,7 +185,7 @@ class Sender:
                 # it may be as declared when that is over.
                 look = lost is not None or error.is_busy
                 if not error.is_throttle:
-                    self._stop.wait(min(0.2 * 4**tries, 10) * (1 - self._clock.random() / 5))
+                    self._stop.wait(self._clock.jittered(min(0.2 * 4**tries, 10)))
             else:
                 lane.answered(sent, throttled=False)
         return self._accepted(job, current, changes, arn)

@@ -6,13 +6,12 @@ more than single looks would. Knows nothing of sending, and prints nothing.
 
 import threading
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, field
 
 from imagectl.errors import ImagectlError
-from imagectl.image import Image, Images, ImageUpdate
+from imagectl.image import PAGE, Image, Images, ImageUpdate
 from imagectl.update import PASSING, Clock, is_settled, pending
-
-PAGE = 100  # images in a page of ListImages, at most
 
 
 @dataclass(slots=True)
@@ -23,7 +22,7 @@ class Waiting:
     before: Image
     done: Callable[[ImagectlError | None, bool], None]  # the bool: whether it was seen settled
     since: float
-    status: str = "not known yet"
+    status: str = ""
 
 
 @dataclass(slots=True)
@@ -42,7 +41,7 @@ class Watcher:
     def add(self, waiting: Waiting) -> None:
         """Watch one more, from any thread."""
         with self._changed:
-            self._waiting[waiting.update.name.casefold()] = waiting
+            self._waiting[waiting.update.name] = waiting
             if not self._running:
                 self._running = True
                 threading.Thread(target=self._watch, daemon=True).start()
@@ -74,7 +73,7 @@ class Watcher:
             youngest = now - max(one.since for one in batch.values())
             delay = 0.4 if youngest < 2 else 1.5 if youngest < 120 else 5.0
             # A sweep of many pages takes its time: then looking is half of the time, not all of it.
-            self.leave.wait(max(delay, now - started) * (1 - self.clock.random() / 5))
+            self.leave.wait(self.clock.jittered(max(delay, now - started)))
 
     def _look(self, batch: dict[str, Waiting]) -> None:
         for name, image in self._read(batch):
@@ -94,7 +93,7 @@ class Watcher:
         else:
             singly = []
             for image in self.images.list(glance=True):
-                name = image.name.casefold()
+                name = image.name
                 if name in batch and "RoleArn" in batch[name].update.wanted and image.status == "CREATED":
                     singly.append(name)
                 elif name in batch:
@@ -105,16 +104,9 @@ class Watcher:
     def _give_up(self, batch: dict[str, Waiting], failure: ImagectlError) -> None:
         for name, one in batch.items():
             if name in self._waiting:
-                told = ImagectlError(
-                    failure.kind,
-                    f"the update was accepted, but looking at the image failed: {failure.message}",
-                    hint=failure.hint,
-                    code=failure.code,
-                    operation=failure.operation,
-                    image_name=one.update.name,
-                    region=self.images.region,
-                    outcome="applied",
-                )
+                told = copy(failure)
+                told.message = f"the update was accepted, but looking at the image failed: {failure.message}"
+                told.image_name, told.outcome = one.update.name, "applied"
                 self._finish(name, one, told, settled=False)
 
     def _finish(self, name: str, one: Waiting, error: ImagectlError | None, *, settled: bool) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from imagectl.errors import ImagectlError
-from imagectl.image import DEAD_ENDS, Image, Images, ImageUpdate, Outcome, Progress, diff
+from imagectl.image import DEAD_ENDS, MOVING, Image, Images, ImageUpdate, Outcome, Progress, diff
 
 Verdict = Literal["not-applied", "unknown"]
 Watch = Callable[[str], None]  # is told the status, each time it was looked up
@@ -23,9 +23,12 @@ class Clock(NamedTuple):
     sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = random.random
 
+    def jittered(self, seconds: float) -> float:
+        """About `seconds`, up to a fifth less: many waiters must not look in step."""
+        return seconds * (1 - self.random() / 5)
+
     def pause(self, seconds: float) -> None:
-        """Sleep about `seconds`, up to a fifth less: many waiters must not look in step."""
-        self.sleep(seconds * (1 - self.random() / 5))
+        self.sleep(self.jittered(seconds))
 
 
 class Options(NamedTuple):
@@ -65,7 +68,8 @@ def run(
         planned = plan(before, update, images.region)
         if options.dry_run:
             return planned
-        if planned.result == "unchanged":
+        # While another update is under way, what is there now is about to change: let the service decide.
+        if planned.result == "unchanged" and before.status not in MOVING:
             if options.wait:
                 settle(images, update, timeout=options.timeout, clock=clock, watch=watch)
             return planned
@@ -105,7 +109,9 @@ def look_up(
     watch: Watch,
 ) -> str:
     """The image's ARN if the update whose reply was `lost` turns out to be applied; else raises `lost`."""
-    found = _find_out(images, update, clock=clock, watch=watch)
+    # Who timed out may have been too early: the request may still be waiting to be carried out.
+    late = lost.code == "ReadTimeoutError"
+    found = _find_out(images, update, late=late, clock=clock, watch=watch)
     if isinstance(found, Image):
         progress.outcome = "applied"
         return found.arn
@@ -130,13 +136,16 @@ PASSING = frozenset({"transient", "refused"})
 _GRACE_UNSEEN, _GRACE_UPDATING = 6.0, 60.0
 
 
-def _find_out(images: Images, update: ImageUpdate, *, clock: Clock, watch: Watch) -> Image | Verdict:
+def _find_out(
+    images: Images, update: ImageUpdate, *, late: bool, clock: Clock, watch: Watch
+) -> Image | Verdict:
     """Whether a request without a reply was carried out: the image as asked for, or what else is known.
 
     `not-applied` only where the image was seen at rest, other than asked for, until a stale read is
-    past believing; a read that fails, or an update that doesn't end, leaves it unknown.
+    past believing; a read that fails, an update that doesn't end, or a request that may still come (`late`)
+    leaves it unknown.
     """
-    start, delay = clock.now(), 0.5
+    start, delay, moved = clock.now(), 0.5, False
     while True:
         try:
             image = images.describe(update.name, glance=True)
@@ -151,11 +160,12 @@ def _find_out(images: Images, update: ImageUpdate, *, clock: Clock, watch: Watch
             watch(status)
             if not diff(image, update) and status not in DEAD_ENDS:
                 return image
-            if status == "UPDATE_FAILED":
+            if status == "UPDATE_FAILED" and moved:  # else it may be an earlier update's failure
                 return "not-applied"
-        moving = status in {"UPDATING", "CREATING"}
+        moving = status in MOVING
+        moved = moved or moving
         if clock.now() - start >= (_GRACE_UPDATING if moving else _GRACE_UNSEEN):
-            return "unknown" if moving or status is None else "not-applied"
+            return "unknown" if moving or late or status is None else "not-applied"
         clock.pause(delay)
         delay = min(delay * 1.5, 2.0)
 
@@ -172,24 +182,29 @@ def settle(
     """Wait until the image is CREATED and every property is as `update` wants it.
 
     Raises `refused` on a state that can't become CREATED, `pending` after `timeout` seconds. `before` is
-    the image as last read before the update: its failure is not taken for ours.
+    the image as last read before the update: its failure is not taken for ours. Where it was not read, a
+    failure seen at once is: by a second look, as the first may be stale.
     """
-    start, delay, status = clock.now(), 0.4, "not known yet"
+    start, delay, status, trouble = clock.now(), 0.4, "", None
     while True:
         try:
             image = images.describe(update.name, glance=True)
         except ImagectlError as failure:
             if failure.kind not in PASSING:
-                failure.outcome = "applied" if update.wanted else None
-                raise
+                raise _accepted_but(failure, update) from failure
+            trouble = failure
         else:
-            status = image.status
+            doubtful = update.wanted and before is None and not status and image.status == "UPDATE_FAILED"
+            status, trouble = image.status, None
             watch(status)
-            if is_settled(image, update, images.region, before=before, waited=clock.now() - start):
+            waited = clock.now() - start
+            if not doubtful and is_settled(image, update, images.region, before=before, waited=waited):
                 return image
         waited = clock.now() - start
         if waited >= timeout:
-            raise pending(update, images.region, timeout, status)
+            if trouble and not status and not update.wanted:
+                raise trouble  # nothing was ever seen: that is what there is to tell
+            raise pending(update, images.region, timeout, status, trouble)
         clock.pause(min(delay, max(timeout - waited, 0.05)))
         # Updates settle within half a minute as a rule: while that is likely, news is under 2 s old.
         delay = min(delay * 1.4, 1.5 if waited < 120 else 5.0)
@@ -223,12 +238,24 @@ def _dead_end(image: Image, update: ImageUpdate, region: str) -> ImagectlError:
     )
 
 
-def pending(update: ImageUpdate, region: str, timeout: float, status: str) -> ImagectlError:
-    """The error of a wait whose time ran out."""
+def _accepted_but(failure: ImagectlError, update: ImageUpdate) -> ImagectlError:
+    """A failure to look, told with what is known of the update."""
+    if update.wanted:
+        failure.outcome = "applied"
+        failure.message = f"the update was accepted, but looking at the image failed: {failure.message}"
+    return failure
+
+
+def pending(
+    update: ImageUpdate, region: str, timeout: float, status: str, trouble: ImagectlError | None = None
+) -> ImagectlError:
+    """The error of a wait whose time ran out; `trouble` is why the last look saw nothing."""
     accepted = "the update was accepted, but " if update.wanted else ""
+    status = status or "not known"
+    last = f"; the last look failed: {trouble.message}" if trouble else ""
     return ImagectlError(
         "pending",
-        f"{accepted}image '{update.name}' has not settled after {timeout:g} s (status {status})",
+        f"{accepted}image '{update.name}' has not settled after {timeout:g} s (status {status}){last}",
         operation="DescribeImage",
         image_name=update.name,
         region=region,

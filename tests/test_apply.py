@@ -23,7 +23,8 @@ from imagectl.image import Image, Images, ImageUpdate, Outcome, Progress
 from imagectl.manifest import parse
 from imagectl.rate import Pace
 from imagectl.rollback import RollbackFile
-from imagectl.sender import Options
+from imagectl.sender import FleetOptions
+from imagectl.update import Clock
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/other"
 
@@ -748,12 +749,13 @@ def applied(data: bytes, memory: Memory, **options: Any) -> tuple[Tally, list[Ou
     told: list[Outcome] = []
     tally = run(
         jobs,
-        Options(concurrency=2, **{k: v for k, v in options.items() if k != "rollback_file"}),
+        FleetOptions(concurrency=2, **{k: v for k, v in options.items() if k != "rollback_file"}),
         rollback_file=options.get("rollback_file"),
         progress=Progress(),
         tell=told.append,
         beat=lambda _done, _total: None,
         note=lambda _text: None,
+        clock=Clock(),
     )
     return tally, told
 
@@ -801,3 +803,18 @@ def test_apply_then_rollback_is_the_identity(
     for number in reversed(range(len(manifests))):
         applied((directory / str(number)).read_bytes() or b"[]", memory)
     assert memory.images == fleet
+
+
+def test_names_that_differ_in_case_are_different_images(run: Run, service: Service) -> None:
+    """Only the image of that very name is changed; an ARN's name may be in lower case."""
+    service.images.clear()
+    service.add("img")
+    service.add("IMG")
+    assert run("apply", "--yes", stdin=b'{"ImageName": "img", "DisplayName": "x"}').code == 0
+    assert [call["ImageName"] for call in service.calls("UpdateImage")] == ["img"]
+    assert run("apply", "--dry-run", stdin=run("list", "-o", "json").stdout.encode()).code == 0
+    del service.images["img"]
+    assert run("apply", "--yes", stdin=b'{"ImageName": "img", "DisplayName": "y"}').code == 7
+    by_arn = json.dumps({"ImageArn": service.arn("img"), "DisplayName": "y"}).encode()
+    assert run("apply", "--yes", stdin=by_arn).code == 0
+    assert service.images["IMG"]["DisplayName"] == "y"

@@ -131,6 +131,12 @@ def test_a_description_from_a_file(
             ["would send credentials in the clear: 'http://10.0.0.1' (use https, or --allow-http)"],
         ),
         (["update", "arn:aws:s3:::bucket", "--description", "x"], ["IMAGE: is no image's ARN"]),
+        (["show", f"arn:aws:sagemaker:evil.com/:{ACCOUNT}:image/x"], ["IMAGE: is of no region"]),
+        (["show", "a", "--read-timeout", "999999999h"], ["--read-timeout: must be a duration"]),
+        (
+            ["apply", "/no/such", "--yes", "--concurrency", "999999"],
+            ["--concurrency: must be"],
+        ),
         (
             ["update", ARN, "--region", "eu-west-1", "--description", "x"],
             ["is eu-west-1, but the ARN is of us-east-1"],
@@ -373,6 +379,21 @@ def test_update_in_each_format(run: Run, service: Service) -> None:
     assert json.loads(run(*argv, "--query", "Changes[0].After").stdout) == "x"
 
 
+@pytest.mark.parametrize("query", ["foo(@)", "abs()", "(" * 9000, "foo[" + "9" * 5000 + "]"])
+def test_a_query_that_can_not_work_is_refused(run: Run, service: Service, query: str) -> None:
+    """An unknown function, say, is found before anything is sent."""
+    result = run("update", "my-image", "--description", "x", "--query", query)
+    assert (result.code, service.received) == (2, [])
+
+
+@pytest.mark.parametrize("query", ["Changes[::0]", "&ImageName", "abs(ImageName)"])
+def test_a_query_that_breaks_on_the_result_is_told(run: Run, service: Service, query: str) -> None:
+    """Whatever JMESPath raises: exit 1, and that the update was applied."""
+    result = run("update", "my-image", "--description", "x", "--query", query)
+    assert (result.code, result.stdout) == (1, "")
+    assert "; the update was applied" in result.stderr
+
+
 def test_a_query_that_does_not_fit_says_that_the_update_was_applied(run: Run, service: Service) -> None:
     """An expression that fails on the result is exit 1, with what is known of the update."""
     result = run("update", "my-image", "--description", "x", "--query", "abs(ImageName)")
@@ -428,6 +449,36 @@ def test_list_sends_its_filters(run: Run, service: Service) -> None:
     assert service.calls() == [
         {"NameContains": "my", "SortBy": "IMAGE_NAME", "SortOrder": "ASCENDING", "MaxResults": 7}
     ]
+
+
+def test_a_list_that_fails_half_way_shows_nothing(run: Run, service: Service) -> None:
+    """A script that takes the names never gets some of them for all."""
+    for number in range(150):
+        service.add(f"image-{number}")
+    for output in ("text", "name", "json"):
+        service.answer("ListImages", Reply(carry_out=True), error("AccessDeniedException", "no"))
+        result = run("list", "-o", output)
+        assert (result.code, result.stdout) == (4, "")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"Images": [None]},
+        {"Images": [{}]},
+        {"Images": [], "NextToken": 5},
+        {"Images": [{"ImageName": "a", "ImageArn": ARN}]},
+        {"Images": [{"ImageName": "my-image", "ImageArn": ARN, "Description": 7}]},
+    ],
+    ids=str,
+)
+def test_a_list_that_is_none_is_refused(run: Run, service: Service, body: object) -> None:
+    """Items without a name and an ARN that agree, or of wrong types: nothing is shown or sent."""
+    service.answer("ListImages", Reply(200, body), times=2)
+    assert run("list").code == 5
+    manifest = b'{"ImageName": "my-image", "Description": "x"}'
+    assert run("apply", "--yes", stdin=manifest).code == 5
+    assert "UpdateImage" not in service.operations
 
 
 def test_list_of_nothing(run: Run, service: Service) -> None:

@@ -78,7 +78,7 @@ def test_a_valid_value_passes(name: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("ImageName", "", "at least 1 needed"),
+        ("ImageName", "", "is empty, at least 1 character needed"),
         ("ImageName", "a" * 64, "64 characters long, at most 63"),
         ("ImageName", "a-" * 40 + "a", "at most 63 allowed"),  # the pattern alone admits it
         ("ImageName", "a--b", "must be letters and digits"),
@@ -102,7 +102,7 @@ def test_a_valid_value_passes(name: str, value: str) -> None:
         ("DisplayName", "x" * 129, "at most 128"),
         ("RoleArn", "arn:aws:iam::١٢٣٤٥٦٧٨٩٠١٢:role/R", "must be an IAM role's ARN"),  # digits, not ASCII
         ("RoleArn", "arn:aws:iam::123456789012:user/R", "must be an IAM role's ARN"),
-        ("RoleArn", "arn:aws:iam::1:role", "at least 20 needed"),
+        ("RoleArn", "arn:aws:iam::1:role", "at least 20 characters needed"),
         ("RoleArn", ROLE + "x" * 2048, "at most 2048"),
     ],
 )
@@ -115,15 +115,13 @@ def test_an_invalid_value_is_named_with_its_rule(name: str, value: str, said: st
 
 def test_all_problems_at_once() -> None:
     """Every problem of an update is reported, not the first only."""
-    found = violations(
-        ImageUpdate("a_b" * 30, {"Description": "", "DisplayName": " ", "RoleArn": None}), line=7
-    )
+    found = violations(ImageUpdate("a_b" * 30, {"Description": "", "DisplayName": " ", "RoleArn": None}))
     assert [(p.field, p.line) for p in found] == [
-        ("ImageName", 7),
-        ("ImageName", 7),
-        ("Description", 7),
-        ("DisplayName", 7),
-        ("RoleArn", 7),
+        ("ImageName", None),
+        ("ImageName", None),
+        ("Description", None),
+        ("DisplayName", None),
+        ("RoleArn", None),
     ]
 
 

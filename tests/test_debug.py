@@ -1,6 +1,7 @@
 """--debug shows requests and replies; no credential is in any byte we write, whatever goes wrong."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -71,6 +72,27 @@ def test_no_credential_in_any_failure(
     result = run(*UPDATE, "--debug", "-o", output)
     assert (result.code, result.stdout) == (code, "")
     assert "imagectl: debug: at " in result.stderr
+    assert_no_canary(result.stderr)
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+@pytest.mark.parametrize("flags", [[], ["--debug"], ["-o", "json"]])
+def test_a_line_ending_in_a_credential(
+    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch, name: str, flags: list[str]
+) -> None:
+    """What http.client would quote in its complaint is found before: exit 4, nothing sent, nothing quoted."""
+    monkeypatch.setenv(name, f"{os.environ[name]}\r\n x")
+    result = run(*UPDATE, *flags)
+    assert (result.code, result.stdout, service.received) == (4, "", [])
+    assert "the AWS credentials contain control characters" in result.stderr
+    assert_no_canary(result.stderr)
+
+
+def test_a_password_in_an_endpoint_is_not_shown(run: Run) -> None:
+    """Not where it can't be reached, and not in --debug."""
+    result = run(*UPDATE, "--debug", "--endpoint-url", f"http://me:{SECRET}@127.0.0.1:9")
+    assert result.code == 6
+    assert "[redacted]@127.0.0.1:9" in result.stderr
     assert_no_canary(result.stderr)
 
 

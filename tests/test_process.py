@@ -127,6 +127,20 @@ def test_a_closed_stream_changes_no_exit_code(service: Service, plumbing: str) -
     assert service.operations == ["UpdateImage"]
 
 
+def test_a_closed_pipe_hides_no_exit_code(service: Service) -> None:
+    """Changes that are pending are exit 10 whether or not somebody reads them."""
+    done = shell(f"set -o pipefail; {' '.join(UPDATE)} --dry-run --detailed-exitcode | true")
+    assert (done.returncode, done.stderr) == (10, "")
+
+
+@pytest.mark.parametrize("argv", ["update my-image --description-file -", "apply --yes"])
+def test_a_closed_standard_input_that_is_wanted(service: Service, argv: str) -> None:
+    """It is told as what it is, exit 2."""
+    done = shell(f"{sys.executable} -m imagectl {argv} <&-")
+    assert done.returncode == 2
+    assert "standard input is closed" in done.stderr
+
+
 @pytest.mark.parametrize("output", ["text", "json", "name"])
 def test_a_full_disk_is_told_with_what_is_known(service: Service, output: str) -> None:
     """Exit 1: the output could not be written, but the update was applied."""

@@ -827,5 +827,8 @@ except ImagectlError as error:
     print(error.kind, error.message)
 """
     done = subprocess.run([PYTHON, "-c", script], check=True, capture_output=True, text=True)
-    assert done.stdout == "usage the sandbox needs the extra: pip install 'imagectl[sandbox]'\n"
+    assert (
+        done.stdout
+        == "usage the sandbox needs the extra imagectl[sandbox]: in a checkout, pip install '.[sandbox]'\n"
+    )
     assert done.stderr == ""

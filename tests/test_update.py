@@ -97,7 +97,9 @@ def settle_after_update(service: Service, images: SageMaker, clock: Clock) -> No
 def test_a_dead_end_ends_the_wait_at_once(
     service: Service, images: SageMaker, time: Time, status: str
 ) -> None:
-    """What can't become CREATED is exit 5, with the service's reason, without another look."""
+    """What can't become CREATED is exit 5, with the service's reason. A failure is looked at twice: the
+    first look may be stale, and show an earlier one.
+    """
     service.answer("UpdateImage", Reply(200, {"ImageArn": service.arn("my-image")}))
     service.images["my-image"] |= {"ImageStatus": status, "FailureReason": "no such role"}
     with pytest.raises(ImagectlError) as failure:
@@ -105,7 +107,7 @@ def test_a_dead_end_ends_the_wait_at_once(
     assert failure.value.exit_code == 5
     assert failure.value.message == f"image 'my-image' is {status}: no such role"
     assert failure.value.outcome == "not-applied"
-    assert time.pauses == []
+    assert sum(time.pauses) == (0.4 if status == "UPDATE_FAILED" else 0)
 
 
 def test_a_failure_of_before_is_not_taken_for_ours(service: Service, images: SageMaker, time: Time) -> None:
@@ -113,6 +115,19 @@ def test_a_failure_of_before_is_not_taken_for_ours(service: Service, images: Sag
     service.images["my-image"] |= {"ImageStatus": "UPDATE_FAILED", "FailureReason": "an earlier one"}
     service.stale_reads, service.updating_reads = 2, 1
     assert update(images, time, if_changed=True, wait=True).result == "updated"
+
+
+def test_a_stale_failure_of_an_earlier_update_is_not_ours(
+    service: Service, images: SageMaker, time: Time
+) -> None:
+    """UPDATE_FAILED from before, read once more after the update: waited through, or not believed."""
+    service.images["my-image"] |= {"ImageStatus": "UPDATE_FAILED", "FailureReason": "an earlier one"}
+    service.stale_reads = 1
+    assert update(images, time, wait=True).result == "updated"
+    service.images["my-image"] |= {"ImageStatus": "UPDATE_FAILED", "Description": "old"}
+    service.stale_reads = 2
+    service.answer("UpdateImage", LOST)
+    assert update(images, time).result == "requested"
 
 
 @pytest.mark.parametrize(
@@ -142,6 +157,7 @@ def test_a_poll_that_can_not_get_better_ends_the_wait(
     with pytest.raises(ImagectlError) as failure:
         update(images, time, wait=True)
     assert (failure.value.exit_code, failure.value.outcome) == (code, "applied")
+    assert failure.value.message.startswith("the update was accepted, but looking at the image failed: ")
     assert len(service.calls("DescribeImage")) == 1
 
 
@@ -155,6 +171,22 @@ def test_the_time_runs_out(service: Service, images: SageMaker, time: Time) -> N
         "accepted, but image 'my-image' has not settled after 90 s (status UPDATING)" in failure.value.message
     )
     assert 90 <= time.seconds < 90.1
+
+
+@pytest.mark.parametrize(("reply", "code"), [(PORTAL, 5), (DROPPED, 6)])
+def test_a_wait_that_never_saw_anything_says_why(
+    service: Service, images: SageMaker, time: Time, reply: Reply, code: int
+) -> None:
+    """Not "pending", but what kept every look from seeing; after an update both."""
+    service.answer("DescribeImage", reply, times=1000)
+    with pytest.raises(ImagectlError) as failure:
+        settle(images, ImageUpdate("my-image", {}), timeout=60, clock=time.clock(), watch=lambda _: None)
+    assert failure.value.exit_code == code
+    why = failure.value.message
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time, wait=True, timeout=60.0)
+    assert failure.value.exit_code == 8
+    assert f"; the last look failed: {why}" in failure.value.message
 
 
 def test_a_timeout_of_nothing_looks_once(service: Service, images: SageMaker, time: Time) -> None:
@@ -187,6 +219,18 @@ def test_if_changed_sends_nothing_where_nothing_would_change(
     outcome = update(images, time, if_changed=True, wait=wait)
     assert (outcome.result, outcome.changes, outcome.arn) == ("unchanged", (), service.arn("my-image"))
     assert set(service.operations) == {"DescribeImage"}
+
+
+def test_if_changed_does_not_skip_while_another_update_is_under_way(
+    service: Service, images: SageMaker, time: Time
+) -> None:
+    """What is there now is about to change: the service is asked, and says that the image is busy."""
+    service.add("my-image", Description="new")
+    service.updating_reads = 3
+    images.update(ImageUpdate("my-image", {"Description": "other"}), Progress())
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time, if_changed=True)
+    assert (failure.value.exit_code, failure.value.outcome) == (6, "not-applied")
 
 
 def test_if_changed_sends_where_something_would(service: Service, images: SageMaker, time: Time) -> None:
@@ -225,6 +269,15 @@ def test_a_reply_that_took_too_long(service: Service, time: Time) -> None:
     images = connect(Connection(max_attempts=1, read_timeout=0.2))
     service.answer("UpdateImage", Reply(delay=0.5, carry_out=True))
     assert update(images, time).result == "requested"
+
+
+def test_a_request_that_may_still_come_is_unknown(service: Service, time: Time) -> None:
+    """After a read timeout, an image at rest proves nothing: the request may be waiting to be carried out."""
+    images = connect(Connection(max_attempts=1, read_timeout=0.2))
+    service.answer("UpdateImage", Reply(delay=0.5, body={}))
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time)
+    assert failure.value.outcome == "unknown"
 
 
 def test_a_retry_that_meets_its_own_update(service: Service, time: Time) -> None:
