@@ -162,6 +162,9 @@ class _Sought:
 
     def see(self, image: Image) -> None:
         self.size += 1
+        arn = ImageArn.parse(image.arn)
+        if arn is None or arn.name.casefold() != image.name.casefold():
+            return  # whatever that is, it is nothing to send an update to
         alike = self._folded.get(image.name.casefold())
         if alike is not None:
             alike.append(image.name)

@@ -367,8 +367,7 @@ def _is_image(fields: Any) -> bool:
     """Whether a reply's fields are an image's: botocore checks no type of what it reads."""
     if not isinstance(fields, dict) or not all(map(_is_text, map(fields.get, _TEXTS))):
         return False
-    arn = ImageArn.parse(fields.get("ImageArn") or "")
-    return arn is not None and arn.name.casefold() == (fields.get("ImageName") or "").casefold()
+    return bool(fields.get("ImageName")) and bool(fields.get("ImageArn"))
 
 
 _TEXTS = ("ImageName", "ImageArn", "ImageStatus", "FailureReason", *PROPERTIES)

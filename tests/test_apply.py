@@ -805,6 +805,15 @@ def test_apply_then_rollback_is_the_identity(
     assert memory.images == fleet
 
 
+def test_a_listed_image_whose_arn_names_another_is_not_touched(run: Run, service: Service) -> None:
+    """No update is sent by a name that the list itself contradicts, and no rollback line could restore it."""
+    for arn in (service.arn("other"), "nonsense"):
+        service.add("img")
+        service.images["img"]["ImageArn"] = arn
+        assert run("apply", "--yes", stdin=b'{"ImageName": "img", "DisplayName": "x"}').code == 7
+    assert service.calls("UpdateImage") == []
+
+
 def test_names_that_differ_in_case_are_different_images(run: Run, service: Service) -> None:
     """Only the image of that very name is changed; an ARN's name may be in lower case."""
     service.images.clear()

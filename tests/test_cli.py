@@ -467,7 +467,6 @@ def test_a_list_that_fails_half_way_shows_nothing(run: Run, service: Service) ->
         {"Images": [None]},
         {"Images": [{}]},
         {"Images": [], "NextToken": 5},
-        {"Images": [{"ImageName": "a", "ImageArn": ARN}]},
         {"Images": [{"ImageName": "my-image", "ImageArn": ARN, "Description": 7}]},
     ],
     ids=str,
