@@ -132,6 +132,11 @@ def test_the_keys_of_an_error_are_all_documented() -> None:
         assert f'"{key}"' in section("JSON")
 
 
+def test_nothing_is_left_to_fill_in() -> None:
+    """No line of the page is a placeholder."""
+    assert not re.search(r"^[A-Z]+$", README, re.MULTILINE)
+
+
 def test_links_lead_somewhere() -> None:
     """Anchors are headings, files are there."""
     anchors = {
