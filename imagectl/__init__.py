@@ -8,7 +8,7 @@ What is raised on the way is an `ImagectlError`. Each module knows only those of
     floor 4   options, tree (Typer); render (the only rich); completion
     floor 3   update (one image); apply -> sender -> settling (many); image_names (for TAB)
     floor 2   sagemaker -> service_model (the only botocore); constraints; manifest -> documents, rollback
-    floor 1   image (the nouns), errors (the one table), text (safe), rate
+    floor 1   image (the nouns), errors (the one table), text (safe), cache, rate
 """
 
 __version__ = "0.1.0"

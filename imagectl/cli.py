@@ -430,14 +430,14 @@ def complete_images(
     def run(face: Face, _progress: Progress) -> int:
         if wrong_line:
             return 0
-        from imagectl import service_model
+        from imagectl.cache import cache_dir
         from imagectl.image_names import image_names, whose
 
         def fetch(contained: str) -> Iterator[str]:
             asked = {"NameContains": contained} if contained else {}
             return (image.name for image in connect(connection).list(glance=True, **asked))
 
-        directory = service_model.cache_dir()
+        directory = cache_dir()
         for name in image_names(prefix, fetch, key=whose(connection), directory=directory):
             face.line(name)
         return 0

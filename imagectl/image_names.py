@@ -17,8 +17,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from imagectl.cache import read_private, write_private
 from imagectl.constraints import wrong
-from imagectl.service_model import read_private, write_private
 
 PATIENCE = 1.7  # seconds; with the program's start some 2 between TAB and the answer, if there is one
 FRESH = 60  # seconds

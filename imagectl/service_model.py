@@ -1,22 +1,20 @@
-"""The cut service model, for a fast start; and the user's cache directory that it lies in.
+"""The cut service model, for a fast start.
 
 botocore's model of SageMaker has some 400 operations, its endpoints.json some 300 services; parsing them is
 most of a client's creation. What imagectl uses of them is cut out once, unaltered, and kept on disk.
 Nothing may depend on the cut: what it lacks comes from botocore's own files, one that isn't wholly trusted
 is not read, and where none can be kept all works as without it.
-
-Completion comes here at every TAB for its own cache: importing this module must not import botocore.
 """
 
 import json
 import os
-import stat
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagectl import __version__
+from imagectl.cache import cache_dir, read_private, write_private
 
 if TYPE_CHECKING:
     from botocore.loaders import Loader
@@ -34,7 +32,6 @@ SERVICES = {
     "sts": "sts",
 }
 
-LARGEST = 1 << 20
 # More than one, or two environments used in turn would delete each other's entry at every run.
 ENTRIES_KEPT = 4
 
@@ -46,57 +43,6 @@ def install(session: "Session", *, directory: Path | None = None) -> None:
     say about its configuration it says there, as without the cut.
     """
     session.lazy_register_component("data_loader", lambda: _loader(session, directory or cache_dir()))
-
-
-def cache_dir() -> Path | None:
-    """The user's cache directory for imagectl, which may not exist yet; None for a user without a home."""
-    from platformdirs import user_cache_path  # here, as most commands never ask
-
-    try:
-        path = user_cache_path("imagectl", appauthor=False)
-    except RuntimeError:  # so newer releases of platformdirs say that there is no home
-        return None
-    return path if path.is_absolute() else None  # older ones return "~/.cache"
-
-
-def read_private(path: Path) -> bytes | None:
-    """What is in `path`, if nobody else can have written it; None if so, and where it can't be read."""
-    try:
-        # Not blocking, or a FIFO in its place would hang the command.
-        with open(
-            path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-        ) as file:
-            status = os.fstat(file.fileno())
-            trusted = _is_ours(path.parent.lstat(), stat.S_IFDIR) and _is_ours(status, stat.S_IFREG)
-            return file.read() if trusted and status.st_size <= LARGEST else None
-    except OSError:  # there is none, most of the time
-        return None
-
-
-def write_private(path: Path, data: bytes) -> bool:
-    """Put `data` at `path` for `read_private`: all of it, or nothing and False where that can't be done."""
-    base, temporary = path.parent.parent, path.with_name(f"{path.name}.{os.urandom(6).hex()}")
-    try:
-        base.mkdir(0o700, exist_ok=True)  # without its parents: a home that doesn't exist is not made
-        # sudo may keep HOME: what root makes in a user's home would shut that user out.
-        if base.stat().st_uid in {os.geteuid(), 0}:
-            path.parent.mkdir(0o700, exist_ok=True)
-        if not _is_ours(path.parent.lstat(), stat.S_IFDIR):
-            return False
-        try:
-            with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-                file.write(data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError:  # no home, not writable, full: then there is no cache
-        return False
-    return True
-
-
-def _is_ours(status: os.stat_result, kind: int) -> bool:
-    mode = status.st_mode
-    return stat.S_IFMT(mode) == kind and status.st_uid == os.geteuid() and not mode & 0o022
 
 
 def _loader(session: "Session", directory: Path | None) -> "Loader":

@@ -99,6 +99,9 @@ def test_what_botocore_retries_as_throttling_is_transient() -> None:
         (500, "transient"),
         (502, "transient"),
         (429, "transient"),
+        (430, "refused"),
+        (408, "transient"),
+        (407, "access"),
         (403, "access"),
         (401, "access"),
         (400, "refused"),
@@ -120,6 +123,19 @@ def test_each_row_is_reached_from_the_command_line(run: Run, service: Service, c
     assert result.stderr.startswith(f"imagectl: error: {said}")
     assert "\nrequest id: 4f1c0000" in result.stderr
     assert row.hint is None or f"\nhint: {row.hint}\n" in result.stderr
+
+
+def test_a_throttle_is_known_by_code_or_status() -> None:
+    """With and without the suffix, or by 429 alone: apply slows down for these, and for nothing else."""
+    throttles = [("ThrottlingException", 400), ("SlowDown", 503), (None, 429), ("Odd", 429)]
+    assert all(ImagectlError("transient", "", code=c, http_status=s).is_throttle for c, s in throttles)
+    others = [("ResourceInUse", 400), (None, None), ("InternalFailure", 500)]
+    assert not any(ImagectlError("transient", "", code=c, http_status=s).is_throttle for c, s in others)
+
+
+def test_one_problem_is_the_message() -> None:
+    """A single problem needs no counting."""
+    assert usage([Problem("--timeout", "is wrong")]).message == "--timeout: is wrong"
 
 
 def test_exit_codes_are_one_per_kind() -> None:

@@ -139,7 +139,7 @@ def test_a_completion_script_needs_no_sdk() -> None:
 
 FLOORS = (
     {"__init__"},
-    {"image", "errors", "rate", "text"},
+    {"cache", "image", "errors", "rate", "text"},
     {"constraints", "documents", "manifest", "rollback", "sagemaker", "service_model"},
     {"apply", "image_names", "sender", "settling", "update"},
     {"completion", "options", "render", "tree"},
@@ -167,7 +167,7 @@ OWNERS = {
     "botocore": {"sagemaker", "service_model", "sandbox"},  # the sandbox judges by the service's own model
     "jmespath": {"render"},
     "moto": {"sandbox"},
-    "platformdirs": {"service_model"},
+    "platformdirs": {"cache"},
     "rich": {"render"},
     "typer": {"cli", "completion", "options", "tree"},
     "werkzeug": {"sandbox"},

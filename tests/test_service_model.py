@@ -32,6 +32,7 @@ from botocore.loaders import Loader
 from botocore.session import Session
 
 import imagectl
+from imagectl import cache as files
 from imagectl import service_model
 
 CACHE = "Library/Caches/imagectl" if sys.platform == "darwin" else ".cache/imagectl"
@@ -599,7 +600,7 @@ def unreadable(path: Path) -> None:
 
 def large(path: Path) -> None:
     with path.open("ab") as file:
-        file.truncate(service_model.LARGEST + 1)
+        file.truncate(files.LARGEST + 1)
 
 
 def foreign(path: Path) -> None:
@@ -678,17 +679,17 @@ def test_a_directory_that_is_not_private_is_left_alone(warm: Path, spoil: Callab
 def test_private_files_come_back_as_written(cache: Path) -> None:
     """What `write_private` puts, `read_private` gets, also over an old one; unless it is too large."""
     path = cache / "names.json"
-    assert service_model.read_private(path) is None
-    for data in (b"one", b"", b"\x00" * service_model.LARGEST):
-        assert service_model.write_private(path, data)
-        assert service_model.read_private(path) == data
-    assert service_model.write_private(path, b"\x00" * (service_model.LARGEST + 1))
-    assert service_model.read_private(path) is None
+    assert files.read_private(path) is None
+    for data in (b"one", b"", b"\x00" * files.LARGEST):
+        assert files.write_private(path, data)
+        assert files.read_private(path) == data
+    assert files.write_private(path, b"\x00" * (files.LARGEST + 1))
+    assert files.read_private(path) is None
     assert entry(cache) == path
     for spoil in (fifo, directory_in_its_place):
         spoil(path)
-        assert service_model.read_private(path) is None
-        assert service_model.write_private(path, b"new") == (spoil is fifo)
+        assert files.read_private(path) is None
+        assert files.write_private(path, b"new") == (spoil is fifo)
 
 
 # Homes
@@ -696,9 +697,9 @@ def test_private_files_come_back_as_written(cache: Path) -> None:
 
 def test_the_cache_lies_where_the_platform_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Under XDG_CACHE_HOME where it is set, else in the home; asking for it makes nothing."""
-    assert service_model.cache_dir() == tmp_path / CACHE
+    assert files.cache_dir() == tmp_path / CACHE
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x"))
-    assert service_model.cache_dir() == tmp_path / "x/imagectl"
+    assert files.cache_dir() == tmp_path / "x/imagectl"
     assert not list(tmp_path.iterdir())
 
 
@@ -808,6 +809,7 @@ def test_importing_it_imports_no_aws_library() -> None:
     code = """
 import sys
 before = set(sys.modules)
+from imagectl import cache as files
 from imagectl import service_model
 print(*set(sys.modules) - before)
 """
