@@ -20,17 +20,21 @@ MOVING = frozenset({"CREATING", "UPDATING"})  # states that pass
 # States that no waiting turns into CREATED.
 DEAD_ENDS = frozenset({"CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED", "DELETING"})
 
-REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-
 PAGE = 100  # images in a page of ListImages, at most
 
-_ARN = re.compile(
+# Compiled where they are used: most runs see no ARN and no region before botocore does.
+_REGION = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_ARN = (
     r"arn:(?P<partition>aws(?:-\w+)*):sagemaker:(?P<region>[^:]+):(?P<account>[0-9]{12}):image/"
-    r"(?P<name>[a-zA-Z0-9](?:[-.]?[a-zA-Z0-9])*)",
-    re.ASCII,
+    r"(?P<name>[a-zA-Z0-9](?:[-.]?[a-zA-Z0-9])*)"
 )
 
 Result = Literal["requested", "updated", "unchanged", "planned", "applied", "not-applied", "unknown"]
+
+
+def is_region(text: str) -> bool:
+    """Whether `text` could be a region's name, known to this version or not."""
+    return re.fullmatch(_REGION, text) is not None
 
 
 class ImageArn(NamedTuple):
@@ -44,7 +48,7 @@ class ImageArn(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> "ImageArn | None":
         """Take `text` apart; None where it is no image ARN as a whole."""
-        match = _ARN.fullmatch(text) if len(text) <= 256 else None
+        match = re.fullmatch(_ARN, text, re.ASCII) if len(text) <= 256 else None
         return cls(**match.groupdict()) if match else None
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from imagectl.constraints import violations
 from imagectl.documents import Item, Odd
 from imagectl.documents import read as read_documents
 from imagectl.errors import Problem
-from imagectl.image import PROPERTIES, REGION, ImageArn, ImageUpdate
+from imagectl.image import PROPERTIES, ImageArn, ImageUpdate, is_region
 from imagectl.rollback import MARK, is_torn
 from imagectl.text import quote
 
@@ -119,7 +119,7 @@ def _entry(item: Item, region_flag: str | None, problems: list[Problem]) -> Entr
             identity[key] = value
     arn = _arn(identity, complain)
     region = identity.get("Region", arn.region if arn else None)
-    if region is not None and not REGION.fullmatch(region):
+    if region is not None and not is_region(region):
         complain("Region", f"is no region's name: {quote(region)}")
     elif "Region" not in identity and region_flag and region and region != region_flag:
         complain("ImageArn", f"is of {quote(region)}, but --region is {quote(region_flag)}")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TextIO
 import typer
 
 from imagectl.errors import Problem
-from imagectl.image import DELETABLE, REGION, STATUSES, ImageArn
+from imagectl.image import DELETABLE, STATUSES, ImageArn, is_region
 from imagectl.render import Color, Output, Presentation
 from imagectl.sagemaker import Connection
 from imagectl.text import quote
@@ -272,7 +272,7 @@ def target(image: str, connection: Connection, problems: list[Problem]) -> tuple
     if arn is None:
         problems.append(Problem("IMAGE", f"is no image's ARN: {quote(image)}"))
         return "unknown", None
-    if not REGION.fullmatch(arn.region):
+    if not is_region(arn.region):
         problems.append(Problem("IMAGE", f"is of no region: {quote(image)}"))
     elif connection.region and connection.region != arn.region:
         problems.append(Problem("--region", f"is {connection.region}, but the ARN is of {arn.region}"))

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from imagectl.errors import FOREIGN, ImagectlError, Problem, Row, of_code, of_exception
-from imagectl.image import PAGE, PROPERTIES, REGION, Image, ImageArn, ImageUpdate, Progress
+from imagectl.image import PAGE, PROPERTIES, Image, ImageArn, ImageUpdate, Progress, is_region
 from imagectl.text import quote
 
 Log = Callable[[str], None]
@@ -42,7 +42,7 @@ class Connection:
     def problems(self) -> list[Problem]:
         """All that is wrong with the options themselves, found without the network."""
         found = []
-        if self.region is not None and not REGION.fullmatch(self.region):
+        if self.region is not None and not is_region(self.region):
             found.append(Problem("--region", f"is no region's name: {quote(self.region)}"))
         if self.profile == "":
             found.append(Problem("--profile", "is empty"))
