@@ -294,10 +294,7 @@ class SageMaker:
             otherwise = Row("internal")
             if call.answered < call.sent and not type(exc).__module__.startswith("botocore."):
                 # botocore's parser broke on the reply: whatever it is, it is not SageMaker's.
-                exc, otherwise = (
-                    _UnreadableError(),
-                    FOREIGN,
-                )
+                exc, otherwise = _UnreadableError(), FOREIGN
             raise _error(
                 exc,
                 otherwise,
