@@ -22,6 +22,7 @@ from imagectl.options import (
     SORT_KEYS,
     SORT_ORDERS,
     WORDS,
+    DetailedExitcode,
     ImageArgument,
     Timeout,
     Wanted,
@@ -56,12 +57,7 @@ def update(
         bool,
         typer.Option("--dry-run", help="Show what would change, as a diff; change nothing. Default: off."),
     ] = False,
-    detailed_exitcode: Annotated[
-        bool,
-        typer.Option(
-            "--detailed-exitcode", help="With --dry-run: exit 10 if something would change. Default: off."
-        ),
-    ] = False,
+    detailed_exitcode: DetailedExitcode = False,
     if_changed: Annotated[
         bool,
         typer.Option("--if-changed", help="Look first; send nothing if nothing would change. Default: off."),
@@ -249,12 +245,7 @@ def apply(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan, as a diff; change nothing. Default: off.")
     ] = False,
-    detailed_exitcode: Annotated[
-        bool,
-        typer.Option(
-            "--detailed-exitcode", help="With --dry-run: exit 10 if something would change. Default: off."
-        ),
-    ] = False,
+    detailed_exitcode: DetailedExitcode = False,
     rollback_file: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="A new file, to undo the run by applying it. Default: none."),

@@ -232,6 +232,12 @@ GROUPS: dict[Any, Callable[..., Any]] = {
     Presentation: _presentation,
 }
 
+DetailedExitcode = Annotated[
+    bool,
+    typer.Option(
+        "--detailed-exitcode", help="With --dry-run: exit 10 if something would change. Default: off."
+    ),
+]
 Timeout = Annotated[
     str,
     typer.Option(

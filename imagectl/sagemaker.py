@@ -157,7 +157,7 @@ class _Call:
     answered: int = 0  # how many of the sent came to a readable reply, or visibly to none
     settled: int = 0  # how many of the sent are known not to have been carried out
 
-    def sending(self, **_: Any) -> None:
+    def sending(self) -> None:
         self.sent += 1
         self.tell()
 

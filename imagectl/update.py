@@ -70,8 +70,8 @@ def run(
             return planned
         # While another update is under way, what is there now is about to change: let the service decide.
         if planned.result == "unchanged" and before.status not in MOVING:
-            if options.wait:
-                settle(images, update, timeout=options.timeout, clock=clock, watch=watch)
+            if options.wait:  # nothing was sent and it is at rest: settled as it was just seen, or failed
+                is_settled(before, ImageUpdate(update.name, {}), images.region, before=None, waited=0)
             return planned
     arn = carry_out(images, update, progress=progress, clock=clock, watch=watch)
     changes = diff(before, update) if before else update.shown()
@@ -222,7 +222,11 @@ def is_settled(
 def _is_of_before(image: Image, before: Image | None, waited: float) -> bool:
     """Whether a failed state is still that of before the update: a stale read, believed for 10 s at most."""
     told = ("ImageStatus", "FailureReason", "LastModifiedTime")
-    return before is not None and waited < 10 and all(image.get(key) == before.get(key) for key in told)
+    return (
+        before is not None
+        and waited < 10
+        and all(image.fields.get(key) == before.fields.get(key) for key in told)
+    )
 
 
 def _dead_end(image: Image, update: ImageUpdate, region: str) -> ImagectlError:

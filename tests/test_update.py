@@ -218,7 +218,20 @@ def test_if_changed_sends_nothing_where_nothing_would_change(
     service.add("my-image", Description="new")
     outcome = update(images, time, if_changed=True, wait=wait)
     assert (outcome.result, outcome.changes, outcome.arn) == ("unchanged", (), service.arn("my-image"))
-    assert service.operations == ["DescribeImage"] * (2 if wait else 1)
+    assert service.operations == ["DescribeImage"]
+
+
+def test_if_changed_and_wait_tell_a_failure_without_claiming_an_update(
+    service: Service, images: SageMaker, time: Time
+) -> None:
+    """As asked for, but failed: exit 5 from the one look, and no word of an update, as none was sent."""
+    service.add("my-image", Description="new", ImageStatus="UPDATE_FAILED", FailureReason="no such role")
+    progress = Progress()
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time, progress, if_changed=True, wait=True)
+    assert (failure.value.exit_code, failure.value.outcome, progress.outcome) == (5, None, None)
+    assert failure.value.message == "image 'my-image' is UPDATE_FAILED: no such role"
+    assert service.operations == ["DescribeImage"]
 
 
 def test_if_changed_does_not_skip_while_another_update_is_under_way(
