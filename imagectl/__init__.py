@@ -1,14 +1,17 @@
 """imagectl updates Amazon SageMaker images: checked before, previewed, certain after.
 
-The way through the package: `__main__.main` -> `cli` builds a request -> `constraints` judges it ->
-`sagemaker` speaks to the service -> `update` and `apply` carry it out -> `render` tells the result.
-What is raised on the way is an `ImagectlError`. Each module knows only those of the floors below it:
+The way through the package: `__main__.main` -> `cli` builds a request -> `update` or `fleet` carries it out,
+through the service that `aws` connects to -> `render` shows the result. What goes wrong on the way is an
+`ImagectlError`.
 
-    floor 5   __main__, cli; sandbox stands beside the house
-    floor 4   options, tree (Typer); render (the only rich); completion
-    floor 3   update (one image); apply -> sender -> settling (many); image_names (for TAB)
-    floor 2   sagemaker -> service_model (the only botocore); constraints; manifest -> documents, rollback
-    floor 1   image (the nouns), errors (the one table), text (safe), cache, rate
+    floor 4   __main__, cli
+    floor 3   completion, sandbox, options, tree, render
+    floor 2   fleet, update, aws
+    floor 1   constraints, image, cache, errors, text
+
+A module imports only what stands behind it in this picture: on its own floor further to the right, or on a
+floor below. `aws/`, `fleet/`, `completion/` and `sandbox/` are wings: no wing imports another, and `update`
+imports none; they meet in `cli` only. tests/test_imports.py reads the picture and holds the code to it.
 """
 
 __version__ = "0.1.0"

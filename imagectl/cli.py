@@ -14,6 +14,8 @@ import typer
 
 import imagectl
 from imagectl import tree
+from imagectl.aws.connection import Connection
+from imagectl.aws.sagemaker import SageMaker, connect
 from imagectl.constraints import violations, wrong
 from imagectl.errors import EXIT_CHANGES_PENDING, ImagectlError, Problem
 from imagectl.image import PAGE, STATUSES, ImageUpdate, Progress
@@ -35,7 +37,6 @@ from imagectl.options import (
     terminal_of,
 )
 from imagectl.render import Face, Presentation
-from imagectl.sagemaker import Connection, SageMaker, connect
 from imagectl.text import quote
 
 
@@ -287,7 +288,7 @@ def apply(
     if not (yes or dry_run or terminal):
         problems.append(Problem("--yes", "is needed where there is no terminal to ask on"))
     if rollback_file is not None:
-        from imagectl import rollback
+        from imagectl.fleet import rollback
 
         problems += rollback.problems(rollback_file)
     threads = count_of("--concurrency", concurrency, problems, most=256) or 1
@@ -298,8 +299,10 @@ def apply(
     def run(face: Face, progress: Progress) -> int:
         import gc
 
-        from imagectl import apply as verb
-        from imagectl.sender import FleetOptions
+        from imagectl.fleet.plan import Shard, locate, look
+        from imagectl.fleet.run import run as run_all
+        from imagectl.fleet.sender import FleetOptions
+        from imagectl.fleet.tally import Tally
         from imagectl.update import Clock
 
         gc.enable()  # what short commands do without
@@ -313,9 +316,9 @@ def apply(
         if manifest.torn:
             face.note(f"line {manifest.torn} is cut off, its update was never sent: passed over", always=True)
         with face.spinner("reading the images", on=True):
-            located = verb.locate(manifest.entries, connect_to, verb.Shard(part, parts))
-            jobs = verb.look(located, threads)
-        plan = verb.Tally.of(jobs)
+            located = locate(manifest.entries, connect_to, Shard(part, parts))
+            jobs = look(located, threads)
+        plan = Tally.of(jobs)
         if dry_run:
             for job in jobs:
                 face.record(job.outcome)
@@ -328,7 +331,7 @@ def apply(
                 raise ImagectlError("interrupted", "not confirmed; nothing was sent", outcome="not-applied")
         options = FleetOptions(concurrency=threads, max_failures=failures, wait=wait, timeout=patience)
         with face.bar() as beat:
-            tally = verb.run(
+            tally = run_all(
                 jobs,
                 options,
                 rollback_file=rollback_file,
@@ -422,7 +425,7 @@ def complete_images(
         if wrong_line:
             return 0
         from imagectl.cache import cache_dir
-        from imagectl.image_names import image_names, whose
+        from imagectl.completion.names import image_names, whose
 
         def fetch(contained: str) -> Iterator[str]:
             asked = {"NameContains": contained} if contained else {}
@@ -493,7 +496,7 @@ def _print_version(value: bool) -> None:
 
 
 def _magic_names() -> tuple[str, Mapping[str, str]]:
-    from imagectl.sandbox import MAGIC
+    from imagectl.sandbox.service import MAGIC
 
     return "Magic names", MAGIC
 

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TextIO
 
 import typer
 
+from imagectl.aws.connection import Connection
 from imagectl.errors import Problem
 from imagectl.image import DELETABLE, STATUSES, ImageArn, is_region
 from imagectl.render import Color, Output, Presentation
-from imagectl.sagemaker import Connection
 from imagectl.text import quote
 
 if TYPE_CHECKING:
-    from imagectl.manifest import Manifest
+    from imagectl.fleet.manifest import Manifest
 
 _CHANGES, _CONNECTION, _OUTPUT = "Changes", "Connection", "Output"
 
@@ -313,7 +313,7 @@ def _stdin() -> BinaryIO:
 
 def read_manifest(path: str, connection: Connection, problems: list[Problem]) -> "Manifest":
     """What a manifest declares; what is wrong with it is told beside what is wrong with the flags."""
-    from imagectl import manifest  # only apply's
+    from imagectl.fleet import manifest  # only apply's
 
     most = 1 << 26  # bytes: some 200,000 images; what is larger is no manifest
     try:

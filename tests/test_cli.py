@@ -289,7 +289,7 @@ def test_allow_http_lets_a_plain_endpoint_through(run: Run, service: Service) ->
     """With --allow-http the request goes out; a loopback name needs no permission."""
     plain = service.url.replace("127.0.0.1", "localhost")
     assert run("show", "my-image", "--endpoint-url", plain, "-o", "name").stdout == "my-image\n"
-    from imagectl.sagemaker import Connection
+    from imagectl.aws.connection import Connection
 
     assert Connection(endpoint_url="http://192.0.2.1", allow_http=True).problems() == []
 

@@ -10,16 +10,8 @@ import pytest
 from conftest import Run
 from service import Service, error
 
-from imagectl.errors import (
-    CODES,
-    EXCEPTIONS,
-    EXIT_CODES,
-    ImagectlError,
-    Problem,
-    of_code,
-    of_exception,
-    usage,
-)
+from imagectl.aws.failures import CODES, EXCEPTIONS, of_code, of_exception
+from imagectl.errors import EXIT_CODES, ImagectlError, Problem, usage
 
 # The errors common to all actions, from the API reference's page Common Errors, and UpdateImage's own.
 COMMON = (

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from imagectl import cli, sandbox
-from imagectl.errors import CODES, EXIT_CHANGES_PENDING, EXIT_CODES
+from imagectl.aws.failures import CODES
+from imagectl.errors import EXIT_CHANGES_PENDING, EXIT_CODES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -33,7 +33,7 @@ from botocore.session import Session
 
 import imagectl
 from imagectl import cache as files
-from imagectl import service_model
+from imagectl.aws import service_model
 
 CACHE = "Library/Caches/imagectl" if sys.platform == "darwin" else ".cache/imagectl"
 NO_ENDPOINT = (EndpointProviderError, EndpointVariantError)
@@ -444,7 +444,7 @@ import sys
 opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
 import botocore.session
-from imagectl import service_model
+from imagectl.aws import service_model
 session = botocore.session.Session()
 service_model.install(session)
 client = session.create_client("sagemaker", region_name="us-east-1")
@@ -810,7 +810,7 @@ def test_importing_it_imports_no_aws_library() -> None:
 import sys
 before = set(sys.modules)
 from imagectl import cache as files
-from imagectl import service_model
+from imagectl.aws import service_model
 print(*set(sys.modules) - before)
 """
     assert not {"botocore", "boto3", "platformdirs", "tempfile", "hashlib"} & set(output(run(code)).split())

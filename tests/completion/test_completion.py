@@ -20,11 +20,12 @@ from conftest import Run
 from service import Reply, Service, error
 
 from imagectl import cli
-from imagectl import image_names as names_module
-from imagectl.completion import REGIONS, script
-from imagectl.image_names import FRESH, MOST, image_names
+from imagectl.completion import names as names_module
+from imagectl.completion import script
+from imagectl.completion.commands import REGIONS
+from imagectl.completion.names import FRESH, MOST, image_names
 
-COMPLETIONS = Path(__file__).parents[1] / "completions"
+COMPLETIONS = Path(__file__).parents[2] / "completions"
 FILES = {"bash": "imagectl.bash", "zsh": "_imagectl", "fish": "imagectl.fish"}
 PACKAGE = Path("/usr/share/bash-completion/bash_completion")
 HOSTILE = (
@@ -699,5 +700,5 @@ def test_an_answer_from_the_cache_is_cheap(service: Service, run: Run) -> None:
         timeout=30,
     )
     assert done.stdout == "my-image\n"
-    assert "imagectl.image_names" in done.stderr
+    assert "imagectl.completion.names" in done.stderr
     assert not re.search(r"\b(botocore|boto3|urllib3|rich|moto)\b", done.stderr)

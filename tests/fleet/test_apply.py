@@ -17,13 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from service import ACCOUNT, DROPPED, IN_USE, LOST, THROTTLED, Service, error
 
-from imagectl.apply import Shard, Tally, locate, look, run
 from imagectl.errors import ImagectlError
+from imagectl.fleet.manifest import parse
+from imagectl.fleet.plan import Shard, locate, look
+from imagectl.fleet.rate import Pace
+from imagectl.fleet.rollback import RollbackFile
+from imagectl.fleet.run import run
+from imagectl.fleet.sender import FleetOptions
+from imagectl.fleet.tally import Tally
 from imagectl.image import Image, Images, ImageUpdate, Outcome, Progress
-from imagectl.manifest import parse
-from imagectl.rate import Pace
-from imagectl.rollback import RollbackFile
-from imagectl.sender import FleetOptions
 from imagectl.update import Clock
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/other"
@@ -306,7 +308,7 @@ def test_an_image_that_is_always_throttled_fails_by_itself(
     run: Run, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rest of the fleet goes on without it."""
-    monkeypatch.setattr("imagectl.sender._MOST_THROTTLES", 4)  # ten take 20 s
+    monkeypatch.setattr("imagectl.fleet.sender._MOST_THROTTLES", 4)  # ten take 20 s
     fleet(service, 30)
     service.admit = lambda: service.received[-1].body["ImageName"] != "image-3"
     result = run("apply", "--yes", "-o", "json", "--max-attempts", "1", stdin=renamed(30))

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from service import Service
 
 from imagectl.errors import Problem
+from imagectl.fleet.manifest import READ_ONLY, Entry, Manifest, parse
 from imagectl.image import ImageArn
-from imagectl.manifest import READ_ONLY, Entry, Manifest, parse
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:image/"
 ROLE = "arn:aws:iam::123456789012:role/images"

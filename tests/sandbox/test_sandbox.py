@@ -22,7 +22,8 @@ import pytest
 from moto.sagemaker.responses import SageMakerResponse
 
 from imagectl.errors import ImagectlError
-from imagectl.sandbox import MAGIC, Sandbox, run_command, serve
+from imagectl.sandbox import Sandbox, run_command, serve
+from imagectl.sandbox.service import MAGIC
 
 ROLE = "arn:aws:iam::123456789012:role/images"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:image/"

@@ -5,16 +5,15 @@ and the reasons to stop. What comes of each image goes to `put`, once. Prints no
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
-from imagectl import rollback as rollbacks
 from imagectl.errors import ImagectlError
+from imagectl.fleet import rollback as rollbacks
+from imagectl.fleet.manifest import Entry
+from imagectl.fleet.rate import Pace
+from imagectl.fleet.settling import Waiting, Watcher
 from imagectl.image import MOVING, Change, Image, Images, ImageUpdate, Outcome, Progress, diff
-from imagectl.manifest import Entry
-from imagectl.rate import Pace
-from imagectl.settling import Waiting, Watcher
 from imagectl.update import PASSING, Clock, look_up
 
 _MOST_THROTTLES = 10  # of one image, whose requests are paced: the rest of the fleet goes on without it
@@ -45,25 +44,6 @@ class Job:
     def update(self) -> ImageUpdate:
         """What is wanted, by the name that the service itself writes."""
         return replace(self.entry.update, name=self.outcome.name)
-
-
-def start(work: Callable[[Any], Any], items: Sequence[Any], threads: int, put: Callable[[Any], None]) -> None:
-    """Have threads do `work` for all items and give `put` each result. `work` must not raise.
-
-    The threads are daemons: where the program has to end at once, none of them holds it.
-    """
-    todo, lock, none = iter(items), threading.Lock(), object()
-
-    def worker() -> None:
-        while True:
-            with lock:
-                item = next(todo, none)
-            if item is none:
-                return
-            put(work(item))
-
-    for _ in range(min(threads, len(items))):
-        threading.Thread(target=worker, daemon=True).start()
 
 
 class _Lane:

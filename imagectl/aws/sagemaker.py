@@ -4,90 +4,23 @@ Decides nothing about what to do next and prints nothing. botocore is imported i
 whatever is wrong with the input is found without it.
 """
 
-import ipaddress
 import os
 import re
-import shlex
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
-from imagectl.errors import FOREIGN, ImagectlError, Problem, Row, of_code, of_exception
-from imagectl.image import PAGE, PROPERTIES, Image, ImageArn, ImageUpdate, Progress, is_region
+from imagectl.aws.connection import Connection, wrong_endpoint
+from imagectl.aws.debug import Log, log_reply, log_request
+from imagectl.aws.failures import FOREIGN, Row, UnreadableError, never_arrived, translated
+from imagectl.errors import ImagectlError
+from imagectl.image import PAGE, PROPERTIES, Image, ImageArn, ImageUpdate, Progress
 from imagectl.text import quote
-
-Log = Callable[[str], None]
 
 # A look among many (polls, suggestions, completion): one attempt that doesn't outlast the patience of
 # who waits, whatever the options say about the request that matters.
 _GLANCE_CONNECT, _GLANCE_READ = 2.0, 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
-    """Where and as whom to call. None: as environment and profile say. Timeouts in seconds."""
-
-    profile: str | None = None
-    region: str | None = None
-    endpoint_url: str | None = None
-    ca_bundle: str | None = None
-    connect_timeout: float = 5.0
-    read_timeout: float = 30.0
-    max_attempts: int | None = None
-    allow_http: bool = False
-    threads: int = 10  # that call at the same time
-
-    def problems(self) -> list[Problem]:
-        """All that is wrong with the options themselves, found without the network."""
-        found = []
-        if self.region is not None and not is_region(self.region):
-            found.append(Problem("--region", f"is no region's name: {quote(self.region)}"))
-        if self.profile == "":
-            found.append(Problem("--profile", "is empty"))
-        if self.ca_bundle is not None and not os.access(self.ca_bundle, os.R_OK):
-            found.append(Problem("--ca-bundle", f"can't be read: {quote(self.ca_bundle)}"))
-        if self.endpoint_url is not None:
-            found += [
-                Problem("--endpoint-url", text)
-                for text in _wrong_endpoint(self.endpoint_url, self.allow_http)
-            ]
-        return found
-
-    def flags(self, region: str) -> list[str]:
-        """The flags that make another command speak to the same place."""
-        given = {
-            "--profile": self.profile,
-            "--endpoint-url": self.endpoint_url,
-            "--ca-bundle": self.ca_bundle,
-        }
-        flags = [f"--region {region}", *(f"{flag} {shlex.quote(v)}" for flag, v in given.items() if v)]
-        return [*flags, "--allow-http"] if self.allow_http else flags
-
-
-def _wrong_endpoint(url: str, allow_http: bool) -> list[str]:
-    """What is wrong with an endpoint: no URL at all, or one that would carry credentials in the clear."""
-    nonsense = [f"is no http(s) URL: {quote(url)}"]
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port  # reading the port checks it
-    except ValueError:
-        return nonsense
-    if parts.scheme not in {"http", "https"} or not host or any(char.isspace() for char in url):
-        return nonsense
-    if parts.scheme == "http" and not allow_http and not _is_loopback(host):
-        return [f"would send credentials in the clear: {quote(url)} (use https, or --allow-http)"]
-    return []
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def connect(connection: Connection, *, arn: ImageArn | None = None, log: Log | None = None) -> "SageMaker":
@@ -98,7 +31,7 @@ def connect(connection: Connection, *, arn: ImageArn | None = None, log: Log | N
     # The door: 0.1 s that only who calls the service has to pay. Nothing of it before.
     import botocore.session
 
-    from imagectl import service_model
+    from imagectl.aws import service_model
 
     region = None
     try:
@@ -122,10 +55,10 @@ def connect(connection: Connection, *, arn: ImageArn | None = None, log: Log | N
     except ImagectlError:
         raise
     except Exception as exc:
-        raise _error(exc, Row("access"), region=region, outcome="not-applied") from exc
+        raise translated(exc, Row("access"), region=region, outcome="not-applied") from exc
     if frozen is None or not frozen.access_key:
         nobody = botocore.exceptions.NoCredentialsError()
-        raise _error(nobody, Row("access"), region=region, outcome="not-applied")
+        raise translated(nobody, Row("access"), region=region, outcome="not-applied")
     if any(not char.isprintable() for value in frozen if value for char in value):
         # http.client would quote the whole header, and so the secret, in its complaint.
         raise ImagectlError(
@@ -164,7 +97,7 @@ class _Call:
     def received(self, parsed_response: dict[str, Any] | None, exception: Exception | None) -> None:
         self.answered += 1
         if exception is not None:
-            self.settled += _never_arrived(exception)
+            self.settled += never_arrived(exception)
         elif parsed_response is not None:
             status = parsed_response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             self.settled += 400 <= status < 500 and status != 408
@@ -196,7 +129,7 @@ class SageMaker:
         self.region: str = self._client.meta.region_name
         self.attempts: int = (self._client.meta.config.retries or {}).get("total_max_attempts", 3)
         endpoint = self._client.meta.endpoint_url
-        if wrong := _wrong_endpoint(endpoint, connection.allow_http):
+        if wrong := wrong_endpoint(endpoint, connection.allow_http):
             raise ImagectlError("access", f"the configured endpoint {wrong[0]}", region=self.region)
 
     def once(self) -> "SageMaker":
@@ -294,8 +227,8 @@ class SageMaker:
             otherwise = Row("internal")
             if call.answered < call.sent and not type(exc).__module__.startswith("botocore."):
                 # botocore's parser broke on the reply: whatever it is, it is not SageMaker's.
-                exc, otherwise = _UnreadableError(), FOREIGN
-            raise _error(
+                exc, otherwise = UnreadableError(), FOREIGN
+            raise translated(
                 exc,
                 otherwise,
                 operation=operation,
@@ -368,91 +301,3 @@ def _is_image(fields: Any) -> bool:
 
 
 _TEXTS = ("ImageName", "ImageArn", "ImageStatus", "FailureReason", *PROPERTIES)
-
-
-class _UnreadableError(Exception):
-    """Stands for what a parser stumbles over: its own words say nothing to anybody."""
-
-
-def _never_arrived(exc: Exception) -> bool:
-    """Whether a send failed so early that the service can't have seen the request."""
-    early = {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"}
-    if type(exc).__name__ in early:
-        return True
-    # TLS may also break after the request was sent; only what ends the handshake proves that it wasn't.
-    handshake = (
-        "CERTIFICATE_VERIFY_FAILED",
-        "WRONG_VERSION_NUMBER",
-        "HANDSHAKE_FAILURE",
-        "UNSUPPORTED_PROTOCOL",
-    )
-    return type(exc).__name__ == "SSLError" and any(word in str(exc).upper() for word in handshake)
-
-
-def _error(exc: Exception, otherwise: Row, **facts: Any) -> ImagectlError:
-    """`exc` by the error table; `otherwise` is the row of what has none there."""
-    response = getattr(exc, "response", None)
-    if isinstance(response, dict):  # botocore's ClientError: the service answered
-        return _service_error(response, **facts)
-    row = of_exception(type(exc)) or otherwise
-    message = row.message or _without_userinfo(str(exc))
-    if row.kind == "internal":
-        message = f"unexpected {type(exc).__name__}: {message}"
-    return ImagectlError(
-        row.kind, message, hint=row.hint, code=None if row is otherwise else type(exc).__name__, **facts
-    )
-
-
-def _service_error(response: dict[str, Any], **facts: Any) -> ImagectlError:
-    error, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
-    code, message = str(error.get("Code") or ""), str(error.get("Message") or "").strip()
-    status, request_id = meta.get("HTTPStatusCode"), meta.get("RequestId")
-    row = of_code(code, status)
-    hint = row.hint
-    if code.isdigit() and not request_id:  # botocore's code for a body that is no error of AWS's
-        message = f"HTTP {status} that is not SageMaker's: {quote(message, 200)}"
-    elif row.kind == "not-found" and facts.get("image_name"):
-        account = re.search(r"arn:[\w-]+:sagemaker:[^:\s]*:(\d{12}):image/", message)
-        where = f" (account {account[1]})" if account else ""
-        message = f"no image {quote(facts['image_name'])} in {facts.get('region')}{where}"
-    elif row.kind == "access" and (action := re.search(r"not authorized to perform: ([\w-]+:\w+)", message)):
-        hint = f"allow {action[1]}; the README lists the permissions that each command needs"
-    return ImagectlError(
-        row.kind,
-        message or f"HTTP {status} without a message",
-        hint=hint,
-        code=code or None,
-        request_id=request_id,
-        http_status=status,
-        **facts,
-    )
-
-
-# --debug. Headers are let through by name, so that whatever carries credentials today or one day isn't.
-_SHOWN_HEADERS = frozenset(
-    ("amz-sdk-request", "content-length", "content-type", "date", "host", "user-agent", "x-amz-target")
-)
-
-
-def log_request(request: Any, log: Log) -> None:
-    """Tell `log` a request: everything but what authenticates it."""
-    log(f"> {request.method} {_without_userinfo(request.url)}")
-    for name, value in request.headers.items():
-        shown = value.decode("latin-1") if isinstance(value, bytes) else value
-        log(f"> {name}: {shown if name.lower() in _SHOWN_HEADERS else '[redacted]'}")
-    body = request.body.decode("utf-8", "replace") if isinstance(request.body, bytes) else request.body
-    log(f"> {body}")
-
-
-def log_reply(parsed: dict[str, Any] | None, exception: Exception | None, log: Log) -> None:
-    """Tell `log` what came of a request."""
-    if exception is not None:
-        log(f"< {type(exception).__name__}")
-    elif parsed is not None:
-        meta = parsed.get("ResponseMetadata", {})
-        log(f"< HTTP {meta.get('HTTPStatusCode')} request id {meta.get('RequestId')}")
-        log(f"< { {key: value for key, value in parsed.items() if key != 'ResponseMetadata'} }")
-
-
-def _without_userinfo(url: str) -> str:
-    return re.sub(r"(?<=://)[^/@\s]*@", "[redacted]@", url)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from imagectl.constraints import violations
-from imagectl.documents import Item, Odd
-from imagectl.documents import read as read_documents
 from imagectl.errors import Problem
+from imagectl.fleet.documents import Item, Odd
+from imagectl.fleet.documents import read as read_documents
+from imagectl.fleet.rollback import MARK, is_torn
 from imagectl.image import PROPERTIES, ImageArn, ImageUpdate, is_region
-from imagectl.rollback import MARK, is_torn
 from imagectl.text import quote
 
 # What the API returns of an image and nobody can set: passed over, so that its replies are manifests.

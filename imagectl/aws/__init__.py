@@ -1,0 +1,1 @@
+"""AWS: whom to call, the calls, and what their failures mean."""

@@ -1,0 +1,232 @@
+"""AWS's failures -> ours: the one table, by error code and by exception class. Imports nothing of AWS's."""
+
+import re
+from typing import Any, NamedTuple
+
+from imagectl.aws.debug import without_userinfo
+from imagectl.errors import BUSY, THROTTLES, ImagectlError, Kind
+from imagectl.text import quote
+
+
+class Row(NamedTuple):
+    """How one failure is told. `message` replaces the failure's own text where that may hold secrets
+    or says too little; `{detail}` in it is that text.
+    """
+
+    kind: Kind
+    hint: str | None = None
+    message: str | None = None
+
+
+_LOGIN = "renew the credentials (for SSO: aws sso login) and run the command again"
+_AGAIN = "it is safe to run the same command again"
+_ENDPOINT = "does the endpoint serve SageMaker?"
+_PERMISSIONS = "the README lists the permissions that each command needs"
+_CLOCK = "check this machine's clock, and the secret key"
+_CONFIG = "check the environment and ~/.aws/config"
+_NETWORK = "check the network, the proxy and the region; " + _AGAIN
+
+
+# The service's error codes, without the suffix `Exception`: they appear with and without it.
+CODES: dict[str, Row] = {
+    "ResourceNotFound": Row("not-found"),
+    "Validation": Row("refused"),
+    "ValidationError": Row("refused"),
+    "ResourceLimitExceeded": Row("refused", "ask for a higher service quota"),
+    "InvalidAction": Row("refused", _ENDPOINT),
+    "UnknownOperation": Row("refused", _ENDPOINT),
+    "InvalidParameterCombination": Row("refused"),
+    "InvalidParameterValue": Row("refused"),
+    "InvalidQueryParameter": Row("refused"),
+    "MalformedQueryString": Row("refused"),
+    "MalformedHttpRequest": Row("refused"),
+    "MissingAction": Row("refused", _ENDPOINT),
+    "MissingParameter": Row("refused"),
+    "RequestEntityTooLarge": Row("refused"),
+    "Serialization": Row("refused"),
+    "AccessDenied": Row("access", _PERMISSIONS),
+    "NotAuthorized": Row("access", _PERMISSIONS),
+    "UnauthorizedOperation": Row("access", _PERMISSIONS),
+    "OptInRequired": Row("access", "the account is not signed up for SageMaker, or not in this region"),
+    "ExpiredToken": Row("access", _LOGIN),
+    "RequestExpired": Row("access", _CLOCK),
+    "UnrecognizedClient": Row(
+        "access", "the access key is not valid here: check profile, account and region"
+    ),
+    "InvalidClientTokenId": Row("access", "the access key is not valid: check the profile"),
+    "InvalidAccessKeyId": Row("access", "the access key is not valid: check the profile"),
+    "InvalidSignature": Row("access", _CLOCK),
+    "SignatureDoesNotMatch": Row("access", _CLOCK),
+    "IncompleteSignature": Row("access", _CLOCK),
+    "MissingAuthenticationToken": Row("access", "the request was not signed: check the credentials"),
+    "InternalFailure": Row("transient", _AGAIN),
+    "InternalError": Row("transient", _AGAIN),
+    "InternalServerError": Row("transient", _AGAIN),
+    "ServiceUnavailable": Row("transient", _AGAIN),
+    "RequestTimeout": Row("transient", _AGAIN),
+    "RequestAborted": Row("transient", _AGAIN),
+    **dict.fromkeys(THROTTLES, Row("transient", "the account's rate limit; " + _AGAIN)),
+    **dict.fromkeys(BUSY, Row("transient", "the image is being changed by somebody else; " + _AGAIN)),
+}
+
+FOREIGN = Row(
+    "refused",
+    "is a proxy or captive portal answering? Check the endpoint and the network",
+    "the reply is not SageMaker's",
+)
+
+# Exceptions by class name. A class without a row of its own takes its nearest parent's; the roots have
+# none, so that a class botocore adds one day is noticed by a test instead of being guessed at.
+EXCEPTIONS: dict[str, Row] = {
+    # Credentials. Their texts may quote a credential_process's stderr or a token: never passed on.
+    "NoCredentialsError": Row(
+        "access",
+        "set AWS_PROFILE or --profile, AWS_ACCESS_KEY_ID and its secret, or log in (aws sso login)",
+        "no AWS credentials found",
+    ),
+    "PartialCredentialsError": Row("access", _CONFIG, "the AWS credentials are incomplete"),
+    "CredentialRetrievalError": Row("access", _CONFIG, "the AWS credentials could not be retrieved"),
+    "UnknownCredentialError": Row("access", _CONFIG, "an unknown kind of credentials is configured"),
+    "RefreshWithMFAUnsupportedError": Row("access", _LOGIN, "the credentials expired and need MFA"),
+    "MetadataRetrievalError": Row("access", _CONFIG, "the instance's metadata service gave no credentials"),
+    "TokenRetrievalError": Row("access", _LOGIN, "the SSO token could not be retrieved"),
+    "NoAuthTokenError": Row("access", _LOGIN, "there is no SSO token"),
+    "UnknownTokenProviderError": Row("access", _CONFIG, "an unknown kind of token is configured"),
+    "SSOError": Row("access", _LOGIN, "the SSO session has expired or is not valid"),
+    "LoginError": Row("access", "log in again (aws login)", "the login session has expired or is not valid"),
+    "JSONDecodeError": Row("access", _CONFIG, "a credentials source (credential_process?) printed no JSON"),
+    # Configuration.
+    "ProfileNotFound": Row("access", "see `aws configure list-profiles`"),
+    "ConfigNotFound": Row("access", _CONFIG),
+    "ConfigParseError": Row("access", _CONFIG),
+    "InvalidConfigError": Row("access", _CONFIG),
+    "InvalidDefaultsMode": Row("access", _CONFIG),
+    "InvalidProxiesConfigError": Row("access", _CONFIG, "the proxy configuration is not valid"),
+    "InvalidRetryConfigurationError": Row("access", _CONFIG),
+    "InvalidIMDSEndpointError": Row("access", _CONFIG),
+    "InvalidIMDSEndpointModeError": Row("access", _CONFIG),
+    "InvalidSTSRegionalEndpointsConfigError": Row("access", _CONFIG),
+    "InvalidChecksumConfigError": Row("access", _CONFIG),
+    "InvalidEndpointConfigurationError": Row("access", _CONFIG),
+    "NoRegionError": Row("access", "set --region or AWS_REGION", "no region is set"),
+    "BaseEndpointResolverError": Row("access", "check the region and the FIPS and dual-stack settings"),
+    "EndpointProviderError": Row("access", "check the region and the FIPS and dual-stack settings"),
+    "ServiceNotInRegionError": Row("access", "check the region"),
+    "UnknownRegionError": Row("access", "check the region"),
+    "InvalidRegionError": Row("access", "check the region"),
+    "InvalidDNSNameError": Row("access", _CONFIG),
+    "InvalidHostLabelError": Row("access", _CONFIG),
+    "UnknownSignatureVersionError": Row("access", _CONFIG),
+    "UnsupportedSignatureVersionError": Row("access", _CONFIG),
+    "FileNotFoundError": Row("access", _CONFIG),
+    "PermissionError": Row("access", _CONFIG),
+    "UnicodeDecodeError": Row("access", _CONFIG, "a configuration file is not UTF-8"),
+    "ValueError": Row("access", _CONFIG),
+    # A failed handshake is configuration, unlike the other connection errors.
+    "SSLError": Row("access", "for a private CA: --ca-bundle FILE or AWS_CA_BUNDLE"),
+    # The network.
+    "ConnectionError": Row("transient", _NETWORK),
+    # Its text may quote a header: it isn't passed on. Those of its children quote the URL at most.
+    "HTTPClientError": Row("transient", _NETWORK, "the request could not be sent, or its reply not read"),
+    "ReadTimeoutError": Row("transient", _NETWORK),
+    "ConnectionClosedError": Row("transient", _NETWORK),
+    "CapacityNotAvailableError": Row("transient", "too many failures in a row; " + _AGAIN),
+    "IncompleteReadError": Row("transient", _NETWORK),
+    "ResponseStreamingError": Row("transient", _NETWORK),
+    # A reply that is not SageMaker's.
+    "ResponseParserError": FOREIGN,
+    "ChecksumError": Row("refused", "the reply was damaged on its way"),
+    "FlexibleChecksumError": Row("refused", "the reply was damaged on its way"),
+}
+
+# What botocore may raise and only a bug of ours, or a broken installation, can cause.
+_OURS = (
+    "ApiVersionNotFoundError AwsChunkedWrapperError DataNotFoundError"
+    " EndpointDiscoveryException InvalidEndpointDiscoveryConfigurationError"
+    " InvalidExpressionError InvalidS3AddressingStyleError InvalidS3UsEast1RegionalEndpointConfigError"
+    " MD5UnavailableError MissingDependencyException MissingParametersError OperationNotPageableError"
+    " PaginationError ParamValidationError StubResponseError UnknownClientMethodError UnknownServiceStyle"
+    " UnseekableStreamError UnsupportedOutpostResourceError UnsupportedS3AccesspointConfigurationError"
+    " UnsupportedS3ArnError UnsupportedS3ConfigurationError UnsupportedS3ControlArnError"
+    " UnsupportedS3ControlConfigurationError UnsupportedServiceProtocolsError ValidationError"
+    " WaiterConfigError WaiterError UndefinedModelAttributeError EventStreamError"
+)
+EXCEPTIONS |= {name: Row("internal") for name in _OURS.split()}
+
+
+def of_code(code: str, http_status: int | None) -> Row:
+    """The row of a service's error code; one that isn't known is judged by its HTTP status."""
+    row = CODES.get(code.removesuffix("Exception"))
+    if row:
+        return row
+    status = http_status or 0
+    if status >= 500 or status in {408, 429}:
+        return Row("transient", _AGAIN)
+    if status in {401, 403, 407}:
+        return Row(
+            "access", "refused before it reached SageMaker? Check the proxy, the endpoint and the credentials"
+        )
+    return Row("refused")
+
+
+def of_exception(cls: type[BaseException]) -> Row | None:
+    """The row of an exception's class: its own or its nearest parent's; None where it has none."""
+    return next((EXCEPTIONS[base.__name__] for base in cls.__mro__ if base.__name__ in EXCEPTIONS), None)
+
+
+class UnreadableError(Exception):
+    """Stands for what a parser stumbles over: its own words say nothing to anybody."""
+
+
+def never_arrived(exc: Exception) -> bool:
+    """Whether a send failed so early that the service can't have seen the request."""
+    early = {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"}
+    if type(exc).__name__ in early:
+        return True
+    # TLS may also break after the request was sent; only what ends the handshake proves that it wasn't.
+    handshake = (
+        "CERTIFICATE_VERIFY_FAILED",
+        "WRONG_VERSION_NUMBER",
+        "HANDSHAKE_FAILURE",
+        "UNSUPPORTED_PROTOCOL",
+    )
+    return type(exc).__name__ == "SSLError" and any(word in str(exc).upper() for word in handshake)
+
+
+def translated(exc: Exception, otherwise: Row, **facts: Any) -> ImagectlError:
+    """`exc` by the error table; `otherwise` is the row of what has none there."""
+    response = getattr(exc, "response", None)
+    if isinstance(response, dict):  # botocore's ClientError: the service answered
+        return _service_error(response, **facts)
+    row = of_exception(type(exc)) or otherwise
+    message = row.message or without_userinfo(str(exc))
+    if row.kind == "internal":
+        message = f"unexpected {type(exc).__name__}: {message}"
+    return ImagectlError(
+        row.kind, message, hint=row.hint, code=None if row is otherwise else type(exc).__name__, **facts
+    )
+
+
+def _service_error(response: dict[str, Any], **facts: Any) -> ImagectlError:
+    error, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
+    code, message = str(error.get("Code") or ""), str(error.get("Message") or "").strip()
+    status, request_id = meta.get("HTTPStatusCode"), meta.get("RequestId")
+    row = of_code(code, status)
+    hint = row.hint
+    if code.isdigit() and not request_id:  # botocore's code for a body that is no error of AWS's
+        message = f"HTTP {status} that is not SageMaker's: {quote(message, 200)}"
+    elif row.kind == "not-found" and facts.get("image_name"):
+        account = re.search(r"arn:[\w-]+:sagemaker:[^:\s]*:(\d{12}):image/", message)
+        where = f" (account {account[1]})" if account else ""
+        message = f"no image {quote(facts['image_name'])} in {facts.get('region')}{where}"
+    elif row.kind == "access" and (action := re.search(r"not authorized to perform: ([\w-]+:\w+)", message)):
+        hint = f"allow {action[1]}; the README lists the permissions that each command needs"
+    return ImagectlError(
+        row.kind,
+        message or f"HTTP {status} without a message",
+        hint=hint,
+        code=code or None,
+        request_id=request_id,
+        http_status=status,
+        **facts,
+    )

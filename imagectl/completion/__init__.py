@@ -1,0 +1,23 @@
+r"""Completion: the command tree -> scripts for bash, zsh and fish.
+
+The scripts are static. A TAB starts one program only, `imagectl __images`, and where the next word is an
+image. Nothing that was typed, or came from the service or a file, may ever be evaluated by a shell.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from imagectl.completion import bash, fish, zsh
+from imagectl.completion.commands import REGIONS, Commands
+
+Shell = Literal["bash", "zsh", "fish"]
+
+
+def script(shell: Shell, root: Any, words: Mapping[str, Sequence[str]]) -> str:
+    """The completion script of `root`, a Typer group; `words` are the choices behind a metavar."""
+    commands = Commands(root, {"REGION": REGIONS, **words})
+    text = Path(__file__).with_name(f"template.{shell}").read_text(encoding="utf-8")
+    for name, part in {"bash": bash, "zsh": zsh, "fish": fish}[shell].fill(commands).items():
+        text = text.replace(f"@{name}@", part)
+    return text

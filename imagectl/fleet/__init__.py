@@ -1,0 +1,1 @@
+"""Many images: manifest, plan, sending, waiting, rollback."""
