@@ -93,11 +93,11 @@ def update(
 
         options = verb.Options(dry_run=dry_run, if_changed=if_changed, wait=wait, timeout=patience)
         progress.name, progress.resume = name, f"imagectl wait {name}"
-        images = connect(connection, arn=arn, log=face.log)
-        progress.resume = _wait_command(name, connection, images.region)
-        with _helpful(face, images, progress), face.spinner(name, on=wait) as watch:
+        service = connect(connection, arn=arn, log=face.log)
+        progress.resume = _wait_command(name, connection, service.region)
+        with _helpful(face, service, progress), face.spinner(name, on=wait) as watch:
             outcome = verb.run(
-                images, wanted_update, options, progress=progress, clock=verb.Clock(), watch=watch
+                service, wanted_update, options, progress=progress, clock=verb.Clock(), watch=watch
             )
         if dry_run:
             face.preview(outcome)
@@ -130,10 +130,10 @@ def show(
     problems += wrong("ImageName", name)
 
     def run(face: Face, progress: Progress) -> int:
-        images = connect(connection, arn=arn, log=face.log)
+        service = connect(connection, arn=arn, log=face.log)
         progress.name = name
-        with _helpful(face, images, progress):
-            face.image(images.describe(name))
+        with _helpful(face, service, progress):
+            face.image(service.describe(name))
         return 0
 
     return Request(presentation, run)
@@ -221,12 +221,12 @@ def wait(
         from imagectl import update as verb
 
         progress.name, progress.resume = name, f"imagectl wait {name}"
-        images = connect(connection, arn=arn, log=face.log)
-        progress.resume = _wait_command(name, connection, images.region)
+        service = connect(connection, arn=arn, log=face.log)
+        progress.resume = _wait_command(name, connection, service.region)
         progress.known = f"{name} was not seen settled; to go on waiting: {progress.resume}"
-        with _helpful(face, images, progress), face.spinner(name, on=True) as watch:
+        with _helpful(face, service, progress), face.spinner(name, on=True) as watch:
             settled = verb.settle(
-                images, ImageUpdate(name, {}), timeout=patience, clock=verb.Clock(), watch=watch
+                service, ImageUpdate(name, {}), timeout=patience, clock=verb.Clock(), watch=watch
             )
         face.settled(settled)
         return 0
@@ -465,7 +465,7 @@ def _wait_command(name: str, connection: Connection, region: str) -> str:
 
 
 @contextmanager
-def _helpful(face: Face, images: SageMaker, progress: Progress) -> Iterator[None]:
+def _helpful(face: Face, service: SageMaker, progress: Progress) -> Iterator[None]:
     """Add to an error what this command knows: how to go on waiting, which name was meant."""
     try:
         yield
@@ -473,17 +473,17 @@ def _helpful(face: Face, images: SageMaker, progress: Progress) -> Iterator[None
         if error.kind == "pending":
             error.message += f"; to go on waiting: {progress.resume}"
         elif error.kind == "not-found" and face.err_is_terminal:
-            close = _did_you_mean(images, progress.name)
+            close = _did_you_mean(service, progress.name)
             error.hint = f"did you mean {quote(close)}?" if close else error.hint
         raise
 
 
-def _did_you_mean(images: SageMaker, name: str) -> str | None:
+def _did_you_mean(service: SageMaker, name: str) -> str | None:
     """The account's image of the most similar name. Best effort: its failure changes nothing."""
     from difflib import get_close_matches
 
     try:
-        names = [image.name for image in islice(images.list(glance=True), PAGE)]
+        names = [image.name for image in islice(service.list(glance=True), PAGE)]
     except ImagectlError:
         return None
     return next(iter(get_close_matches(name, names, n=1)), None)

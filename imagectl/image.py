@@ -163,13 +163,13 @@ class Progress:
     known: str = ""  # of many updates: what is known, in words
 
 
-class Images(Protocol):
+class Service(Protocol):
     """The service as the verbs see it. Every method raises ImagectlError and nothing else."""
 
     region: str
     attempts: int  # how often a call is tried in all
 
-    def once(self) -> "Images":
+    def once(self) -> "Service":
         """The same service, each call tried once: for who paces and repeats calls as a whole."""
 
     def describe(self, name: str, *, glance: bool = False) -> Image:

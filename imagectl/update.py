@@ -1,6 +1,6 @@
 """One image: plan, carry out, wait until settled. The meaning of "applied" and "settled" is owned here.
 
-Speaks to the service through `Images` only, and to people not at all: who calls passes in a clock and
+Speaks to the service through `Service` only, and to people not at all: who calls passes in a clock and
 what wants to know the status. Every failure is an ImagectlError.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from imagectl.errors import ImagectlError
-from imagectl.image import DEAD_ENDS, MOVING, Image, Images, ImageUpdate, Outcome, Progress, diff
+from imagectl.image import DEAD_ENDS, MOVING, Image, ImageUpdate, Outcome, Progress, Service, diff
 
 Verdict = Literal["not-applied", "unknown"]
 Watch = Callable[[str], None]  # is told the status, each time it was looked up
@@ -53,7 +53,7 @@ def plan(current: Image, update: ImageUpdate, region: str) -> Outcome:
 
 
 def run(
-    images: Images,
+    service: Service,
     update: ImageUpdate,
     options: Options,
     *,
@@ -64,43 +64,45 @@ def run(
     """Bring one image to what `update` wants, by `options`: the verb behind `imagectl update`."""
     before = None
     if options.dry_run or options.if_changed:
-        before = images.describe(update.name)
-        planned = plan(before, update, images.region)
+        before = service.describe(update.name)
+        planned = plan(before, update, service.region)
         if options.dry_run:
             return planned
         # While another update is under way, what is there now is about to change: let the service decide.
         if planned.result == "unchanged" and before.status not in MOVING:
             if options.wait:  # nothing was sent and it is at rest: settled as it was just seen, or failed
-                is_settled(before, ImageUpdate(update.name, {}), images.region, before=None, waited=0)
+                is_settled(before, ImageUpdate(update.name, {}), service.region, before=None, waited=0)
             return planned
-    arn = carry_out(images, update, progress=progress, clock=clock, watch=watch)
+    arn = carry_out(service, update, progress=progress, clock=clock, watch=watch)
     changes = diff(before, update) if before else update.shown()
     if options.wait:
-        settle(images, update, timeout=options.timeout, clock=clock, watch=watch, before=before)
+        settle(service, update, timeout=options.timeout, clock=clock, watch=watch, before=before)
     return Outcome(
         result="updated" if options.wait else "requested",
         name=update.name,
-        region=images.region,
+        region=service.region,
         arn=arn,
         changes=changes,
     )
 
 
-def carry_out(images: Images, update: ImageUpdate, *, progress: Progress, clock: Clock, watch: Watch) -> str:
+def carry_out(
+    service: Service, update: ImageUpdate, *, progress: Progress, clock: Clock, watch: Watch
+) -> str:
     """Send the update, once; return the image's ARN where the service accepted it.
 
     Where the reply was lost, what the image turns out to be decides whether that is so.
     """
     try:
-        return images.update(update, progress)
+        return service.update(update, progress)
     except ImagectlError as lost:
         if lost.outcome != "unknown":
             raise
-        return look_up(images, update, lost, progress=progress, clock=clock, watch=watch)
+        return look_up(service, update, lost, progress=progress, clock=clock, watch=watch)
 
 
 def look_up(
-    images: Images,
+    service: Service,
     update: ImageUpdate,
     lost: ImagectlError,
     *,
@@ -111,7 +113,7 @@ def look_up(
     """The image's ARN if the update whose reply was `lost` turns out to be applied; else raises `lost`."""
     # Who timed out may have been too early: the request may still be waiting to be carried out.
     late = lost.code == "ReadTimeoutError"
-    found = _find_out(images, update, late=late, clock=clock, watch=watch)
+    found = _find_out(service, update, late=late, clock=clock, watch=watch)
     if isinstance(found, Image):
         progress.outcome = "applied"
         return found.arn
@@ -137,7 +139,7 @@ _GRACE_UNSEEN, _GRACE_UPDATING = 6.0, 60.0
 
 
 def _find_out(
-    images: Images, update: ImageUpdate, *, late: bool, clock: Clock, watch: Watch
+    service: Service, update: ImageUpdate, *, late: bool, clock: Clock, watch: Watch
 ) -> Image | Verdict:
     """Whether a request without a reply was carried out: the image as asked for, or what else is known.
 
@@ -148,7 +150,7 @@ def _find_out(
     start, delay, moved = clock.now(), 0.5, False
     while True:
         try:
-            image = images.describe(update.name, glance=True)
+            image = service.describe(update.name, glance=True)
         except ImagectlError as failure:
             if failure.kind == "not-found":
                 return "not-applied"
@@ -171,7 +173,7 @@ def _find_out(
 
 
 def settle(
-    images: Images,
+    service: Service,
     update: ImageUpdate,
     *,
     timeout: float,
@@ -188,7 +190,7 @@ def settle(
     start, delay, status, trouble = clock.now(), 0.4, "", None
     while True:
         try:
-            image = images.describe(update.name, glance=True)
+            image = service.describe(update.name, glance=True)
         except ImagectlError as failure:
             if failure.kind not in PASSING:
                 raise _accepted_but(failure, update) from failure
@@ -198,13 +200,13 @@ def settle(
             status, trouble = image.status, None
             watch(status)
             waited = clock.now() - start
-            if not doubtful and is_settled(image, update, images.region, before=before, waited=waited):
+            if not doubtful and is_settled(image, update, service.region, before=before, waited=waited):
                 return image
         waited = clock.now() - start
         if waited >= timeout:
             if trouble and not status and not update.wanted:
                 raise trouble  # nothing was ever seen: that is what there is to tell
-            raise pending(update, images.region, timeout, status, trouble)
+            raise pending(update, service.region, timeout, status, trouble)
         clock.pause(min(delay, max(timeout - waited, 0.05)))
         # Updates settle within half a minute as a rule: while that is likely, news is under 2 s old.
         delay = min(delay * 1.4, 1.5 if waited < 120 else 5.0)

@@ -9,11 +9,11 @@ from imagectl.errors import ImagectlError, Problem, usage
 from imagectl.fleet.manifest import Entry, repeated
 from imagectl.fleet.pool import do_all
 from imagectl.fleet.sender import Job
-from imagectl.image import PROPERTIES, Image, ImageArn, Images, Outcome
+from imagectl.image import PROPERTIES, Image, ImageArn, Outcome, Service
 from imagectl.text import quote
 from imagectl.update import plan
 
-Connect = Callable[[str | None, str | None], Images]  # profile, region -> the service there
+Connect = Callable[[str | None, str | None], Service]  # profile, region -> the service there
 
 # Of a listed image, what is compared, shown and waited by: ten thousand whole replies are not kept.
 _KEPT = (*PROPERTIES, "ImageName", "ImageArn", "ImageStatus", "FailureReason", "LastModifiedTime")
@@ -34,43 +34,43 @@ class Shard:
         return int.from_bytes(digest[:8], "big") % self.of == self.part - 1
 
 
-def locate(entries: Sequence[Entry], connect: Connect, shard: Shard) -> list[tuple[Entry, Images]]:
+def locate(entries: Sequence[Entry], connect: Connect, shard: Shard) -> list[tuple[Entry, Service]]:
     """The entries of the shard, each with its service: one connection per profile and region."""
-    asked: dict[tuple[str | None, str | None], Images] = {}
-    services: dict[tuple[str | None, str], Images] = {}
+    asked: dict[tuple[str | None, str | None], Service] = {}
+    services: dict[tuple[str | None, str], Service] = {}
     for key in dict.fromkeys((entry.profile, entry.region) for entry in entries):
-        images = connect(*key)
-        asked[key] = services.setdefault((key[0], images.region), images)
+        service = connect(*key)
+        asked[key] = services.setdefault((key[0], service.region), service)
     located = [(entry, asked[entry.profile, entry.region]) for entry in entries]
-    _refuse(repeated((e.line, e.update.name, (e.profile, images.region)) for e, images in located))
-    return [(e, images) for e, images in located if shard.has(images.region, e.update.name)]
+    _refuse(repeated((e.line, e.update.name, (e.profile, service.region)) for e, service in located))
+    return [(e, service) for e, service in located if shard.has(service.region, e.update.name)]
 
 
-def look(located: Sequence[tuple[Entry, Images]], threads: int) -> list[Job]:
+def look(located: Sequence[tuple[Entry, Service]], threads: int) -> list[Job]:
     """Each entry with its image as it is and the plan for it: one sweep of ListImages per service.
 
     Roles are not listed, so an image that declares one is read by itself.
     """
-    sought: defaultdict[Images, _Sought] = defaultdict(_Sought)
-    for entry, images in located:
-        sought[images].add(entry)
+    sought: defaultdict[Service, _Sought] = defaultdict(_Sought)
+    for entry, service in located:
+        sought[service].add(entry)
 
-    def sweep(images: Images) -> None:
-        for image in images.list():
-            sought[images].see(image)
+    def sweep(service: Service) -> None:
+        for image in service.list():
+            sought[service].see(image)
 
-    def describe(at: tuple[Entry, Images]) -> None:
-        entry, images = at
-        image = sought[images].find(entry)
+    def describe(at: tuple[Entry, Service]) -> None:
+        entry, service = at
+        image = sought[service].find(entry)
         if image is not None:
-            sought[images].found[image.name] = _cut(images.describe(image.name))
+            sought[service].found[image.name] = _cut(service.describe(image.name))
 
     do_all(sweep, list(sought), threads)
-    states = [(entry, images, sought[images].find(entry)) for entry, images in located]
+    states = [(entry, service, sought[service].find(entry)) for entry, service in located]
     _refuse_other_accounts(states)
     _refuse(repeated((entry.line, image.arn, ()) for entry, _, image in states if image))
     do_all(describe, [(e, i) for e, i in located if "RoleArn" in e.update.wanted], threads)
-    return [_job(e, images, sought[images].find(e), sought[images].size) for e, images in located]
+    return [_job(e, service, sought[service].find(e), sought[service].size) for e, service in located]
 
 
 class _Sought:
@@ -108,24 +108,24 @@ class _Sought:
         return self.found.get(name)
 
 
-def _job(entry: Entry, images: Images, current: Image | None, size: int) -> Job:
+def _job(entry: Entry, service: Service, current: Image | None, size: int) -> Job:
     if current is not None:
         update = replace(entry.update, name=current.name)
-        outcome = replace(plan(current, update, images.region), line=entry.line)
-        return Job(entry, images, size, current, outcome)
+        outcome = replace(plan(current, update, service.region), line=entry.line)
+        return Job(entry, service, size, current, outcome)
     error = ImagectlError(
         "not-found",
-        f"no image {quote(entry.update.name)} in {images.region}",
+        f"no image {quote(entry.update.name)} in {service.region}",
         code="ResourceNotFound",
         operation="ListImages",
         image_name=entry.update.name,
-        region=images.region,
+        region=service.region,
         outcome="not-applied",
     )
     missing = Outcome(
-        result="not-applied", name=entry.update.name, region=images.region, line=entry.line, error=error
+        result="not-applied", name=entry.update.name, region=service.region, line=entry.line, error=error
     )
-    return Job(entry, images, size, Image({}), missing)
+    return Job(entry, service, size, Image({}), missing)
 
 
 def _cut(image: Image) -> Image:
@@ -137,7 +137,7 @@ def _refuse(problems: list[Problem]) -> None:
         raise usage(problems)
 
 
-def _refuse_other_accounts(states: Iterable[tuple[Entry, Images, Image | None]]) -> None:
+def _refuse_other_accounts(states: Iterable[tuple[Entry, Service, Image | None]]) -> None:
     """UpdateImage takes a name only: with another account's credentials, it changes that account's image."""
     problems = []
     for entry, _, image in states:

@@ -13,7 +13,7 @@ from imagectl.fleet import rollback as rollbacks
 from imagectl.fleet.manifest import Entry
 from imagectl.fleet.rate import Pace
 from imagectl.fleet.settling import Waiting, Watcher
-from imagectl.image import MOVING, Change, Image, Images, ImageUpdate, Outcome, Progress, diff
+from imagectl.image import MOVING, Change, Image, ImageUpdate, Outcome, Progress, Service, diff
 from imagectl.update import PASSING, Clock, look_up
 
 _MOST_THROTTLES = 10  # of one image, whose requests are paced: the rest of the fleet goes on without it
@@ -35,7 +35,7 @@ class Job:
     """One entry, the service its image is in, the image as it was read, and what that makes of it."""
 
     entry: Entry
-    images: Images
+    service: Service
     listed: int  # how many images the service has in all
     current: Image
     outcome: Outcome  # planned, unchanged, or not-applied with the error
@@ -49,8 +49,8 @@ class Job:
 class _Lane:
     """One service's turn-taking: its clients, and the pace it was found to admit."""
 
-    def __init__(self, images: Images, clock: Clock) -> None:
-        self.images, self.once = images, images.once()
+    def __init__(self, service: Service, clock: Clock) -> None:
+        self.service, self.once = service, service.once()
         self._clock, self._pace = clock, Pace()
         self._turn, self._lock = threading.Lock(), threading.Lock()
 
@@ -86,8 +86,8 @@ class Sender:
     ) -> None:
         self._options, self._rollback, self._clock, self._put = options, rollback, clock, put
         self._lock = threading.Lock()
-        self._lanes: dict[Images, _Lane] = {}
-        self._watchers: dict[Images, Watcher] = {}
+        self._lanes: dict[Service, _Lane] = {}
+        self._watchers: dict[Service, Watcher] = {}
         self._under_way: dict[Job, Progress] = {}
         self._failures = 0
         self._stop, self._leave = threading.Event(), threading.Event()
@@ -130,7 +130,7 @@ class Sender:
         """What came of one image; None where that is still waited for."""
         if job.outcome.error:
             return job.outcome
-        current, changes, lane = job.current, job.outcome.changes, self._lane(job.images)
+        current, changes, lane = job.current, job.outcome.changes, self._lane(job.service)
         look = current.status in MOVING and (bool(changes) or self._options.wait)
         lost: ImagectlError | None = None  # a failure that left open whether the update was applied
         tries, throttles, arn = 0, 0, ""
@@ -153,12 +153,12 @@ class Sender:
                 self._record(job, current, changes)
             sent = self._clock.now()
             try:
-                arn = self._request(job, lane, changes, last=tries + 1 >= job.images.attempts)
+                arn = self._request(job, lane, changes, last=tries + 1 >= job.service.attempts)
             except ImagectlError as error:
                 lane.answered(sent, throttled=error.is_throttle)
                 tries, throttles = tries + (not error.is_throttle), throttles + error.is_throttle
                 lost = error if error.outcome == "unknown" else lost
-                again = tries < job.images.attempts and throttles < _MOST_THROTTLES
+                again = tries < job.service.attempts and throttles < _MOST_THROTTLES
                 if error.kind != "transient" or not again:
                     raise
                 # Changed by somebody else, by an earlier run of ours that was killed, or by us, unheard:
@@ -193,7 +193,7 @@ class Sender:
     def _record(self, job: Job, current: Image, changes: tuple[Change, ...]) -> None:
         if self._rollback is None:
             return
-        region, profile = job.images.region, job.entry.profile
+        region, profile = job.service.region, job.entry.profile
         line = rollbacks.entry(arn=current.arn, region=region, profile=profile, changes=changes)
         try:
             self._rollback.add(line)
@@ -223,7 +223,7 @@ class Sender:
         start, delay = self._clock.now(), 0.3
         while True:
             try:
-                image: Image | None = job.images.describe(job.outcome.name, glance=True)
+                image: Image | None = job.service.describe(job.outcome.name, glance=True)
             except ImagectlError as failure:
                 if failure.kind not in PASSING or self._clock.now() - start >= _PATIENCE:
                     failure.outcome = "not-applied"
@@ -236,19 +236,19 @@ class Sender:
             self._stop.wait(delay)
             delay = min(delay * 1.5, 2.0)
 
-    def _lane(self, images: Images) -> _Lane:
+    def _lane(self, service: Service) -> _Lane:
         with self._lock:
-            if images not in self._lanes:
-                self._lanes[images] = _Lane(images, self._clock)
-            return self._lanes[images]
+            if service not in self._lanes:
+                self._lanes[service] = _Lane(service, self._clock)
+            return self._lanes[service]
 
     def _watcher(self, job: Job) -> Watcher:
         with self._lock:
-            if job.images not in self._watchers:
-                self._watchers[job.images] = Watcher(
-                    job.images, job.listed, self._options.timeout, self._clock, self._leave
+            if job.service not in self._watchers:
+                self._watchers[job.service] = Watcher(
+                    job.service, job.listed, self._options.timeout, self._clock, self._leave
                 )
-            return self._watchers[job.images]
+            return self._watchers[job.service]
 
 
 def _narrowed(job: Job, changes: tuple[Change, ...]) -> ImageUpdate:
@@ -256,6 +256,6 @@ def _narrowed(job: Job, changes: tuple[Change, ...]) -> ImageUpdate:
 
 
 def _failed(job: Job, error: ImagectlError) -> Outcome:
-    error.image_name, error.region = error.image_name or job.outcome.name, error.region or job.images.region
+    error.image_name, error.region = error.image_name or job.outcome.name, error.region or job.service.region
     error.outcome = error.outcome or "not-applied"
     return replace(job.outcome, result=error.outcome, error=error)

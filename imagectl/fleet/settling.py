@@ -10,7 +10,7 @@ from copy import copy
 from dataclasses import dataclass, field
 
 from imagectl.errors import ImagectlError
-from imagectl.image import PAGE, Image, Images, ImageUpdate
+from imagectl.image import PAGE, Image, ImageUpdate, Service
 from imagectl.update import PASSING, Clock, is_settled, pending
 
 
@@ -29,7 +29,7 @@ class Waiting:
 class Watcher:
     """The images of one service that wait. `listed` is how many images it has in all."""
 
-    images: Images
+    service: Service
     listed: int
     timeout: float
     clock: Clock
@@ -68,7 +68,7 @@ class Watcher:
             now = self.clock.now()
             for name, one in batch.items():
                 if name in self._waiting and now - one.since >= self.timeout:
-                    late = pending(one.update, self.images.region, self.timeout, one.status)
+                    late = pending(one.update, self.service.region, self.timeout, one.status)
                     self._finish(name, one, late, settled=False)
             youngest = now - max(one.since for one in batch.values())
             delay = 0.4 if youngest < 2 else 1.5 if youngest < 120 else 5.0
@@ -81,7 +81,7 @@ class Watcher:
             one.status = image.status
             try:
                 waited = self.clock.now() - one.since
-                if is_settled(image, one.update, self.images.region, before=one.before, waited=waited):
+                if is_settled(image, one.update, self.service.region, before=one.before, waited=waited):
                     self._finish(name, one, None, settled=True)
             except ImagectlError as failed:
                 self._finish(name, one, failed, settled=False)
@@ -92,14 +92,14 @@ class Watcher:
             singly = list(batch)
         else:
             singly = []
-            for image in self.images.list(glance=True):
+            for image in self.service.list(glance=True):
                 name = image.name
                 if name in batch and "RoleArn" in batch[name].update.wanted and image.status == "CREATED":
                     singly.append(name)
                 elif name in batch:
                     yield name, image
         for name in singly:
-            yield name, self.images.describe(batch[name].update.name, glance=True)
+            yield name, self.service.describe(batch[name].update.name, glance=True)
 
     def _give_up(self, batch: dict[str, Waiting], failure: ImagectlError) -> None:
         for name, one in batch.items():

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from service import ACCOUNT, DROPPED, IN_USE, LOST, THROTTLED, Service, error
 
+from imagectl import image as nouns
 from imagectl.errors import ImagectlError
 from imagectl.fleet.manifest import parse
 from imagectl.fleet.plan import Shard, locate, look
@@ -25,7 +26,7 @@ from imagectl.fleet.rollback import RollbackFile
 from imagectl.fleet.run import run
 from imagectl.fleet.sender import FleetOptions
 from imagectl.fleet.tally import Tally
-from imagectl.image import Image, Images, ImageUpdate, Outcome, Progress
+from imagectl.image import Image, ImageUpdate, Outcome, Progress
 from imagectl.update import Clock
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/other"
@@ -710,7 +711,7 @@ def test_a_throttling_service_gets_each_image_once(run: Run, service: Service) -
 # For all fleets.
 
 
-class Memory(Images):
+class Memory(nouns.Service):
     """Images in a dictionary: the protocol, without a wire."""
 
     region, attempts = "us-east-1", 3
@@ -719,7 +720,7 @@ class Memory(Images):
         self.images = images
         self.sent: list[ImageUpdate] = []
 
-    def once(self) -> Images:
+    def once(self) -> nouns.Service:
         return self
 
     def _image(self, name: str, *, role: bool) -> Image:
