@@ -1,6 +1,7 @@
 """The table of limits, and what is said of values beyond them."""
 
 import re
+from typing import Any
 
 import botocore.session
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from imagectl.constraints import LIMITS, python_pattern, violations, wrong
 from imagectl.image import DELETABLE, PROPERTIES, STATUSES, ImageArn, ImageUpdate
 
-MODEL = botocore.session.get_session().get_service_model("sagemaker")
+MODEL: Any = botocore.session.get_session().get_service_model("sagemaker")
 UPDATE = MODEL.operation_model("UpdateImage").input_shape
 LIST = MODEL.operation_model("ListImages").input_shape
 ROLE = "arn:aws:iam::123456789012:role/R"

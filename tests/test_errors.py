@@ -1,6 +1,7 @@
 """The error table: nothing that AWS or botocore may raise is left unclassified."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import botocore.discovery
 import botocore.exceptions
@@ -81,7 +82,8 @@ def test_what_botocore_retries_as_throttling_is_transient() -> None:
         "PriorRequestNotComplete",
     }  # S3, EC2, Route 53
     others |= {"ProvisionedThroughputExceededException", "TransactionInProgressException"}  # DynamoDB
-    for code in {*botocore.retries.standard.ThrottledRetryableChecker._THROTTLED_ERROR_CODES} - others:
+    throttled: Any = botocore.retries.standard.ThrottledRetryableChecker
+    for code in {*throttled._THROTTLED_ERROR_CODES} - others:
         assert of_code(code, 400).kind == "transient", code
 
 

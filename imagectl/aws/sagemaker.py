@@ -189,7 +189,7 @@ class SageMaker:
                 read_timeout=connection.read_timeout,
                 max_pool_connections=connection.threads,
                 # Only where asked for: else environment and profile decide, then botocore's default.
-                **({"retries": {"total_max_attempts": attempts}} if attempts else {}),
+                retries={"total_max_attempts": attempts} if attempts else None,
             ),
         )
         client.meta.events.register("before-send.sagemaker", self._on_send)

@@ -125,7 +125,7 @@ def _cut_loader(cut: dict[str, Any]) -> "Loader":
 
     models, data = cut["models"], cut["data"]
 
-    class CutLoader(Loader):  # type: ignore[misc]  # botocore has no types
+    class CutLoader(Loader):
         """Answers from the cut what lies in it, all else from botocore's files."""
 
         def load_service_model(

@@ -144,7 +144,7 @@ def new_session(directory: Path | None, profile: str | None = None) -> Session:
 
 def uses_cut(directory: Path) -> bool:
     """Whether a client made now, which has to work, is made from the cut: seen by the operations it knows."""
-    client = new_session(directory).create_client("sagemaker", region_name="us-east-1")
+    client: Any = new_session(directory).create_client("sagemaker", region_name="us-east-1")
     names = set(client.meta.service_model.operation_names)
     assert names >= set(service_model.OPERATIONS)
     return len(names) == len(service_model.OPERATIONS)
@@ -163,9 +163,10 @@ class Raw(io.BytesIO):
 XML = b"<_><AssumeRoleResult/><AssumeRoleWithWebIdentityResult/><ListUsersResult/></_>"
 
 
-def answer(status: int = 200, body: object = None) -> Callable[..., AWSResponse]:
+def answer(status: int = 200, body: object = None) -> Callable[..., Any]:
     text = XML if body is None else json.dumps(body).encode()
-    return lambda request, **_: AWSResponse(request.url, status, {"x-amzn-RequestId": "r"}, Raw(text))
+    headers: Any = {"x-amzn-RequestId": "r"}
+    return lambda request, **_: AWSResponse(request.url, status, headers, Raw(text))
 
 
 def requests_of(
@@ -174,7 +175,7 @@ def requests_of(
     """What would go over the wire for `calls`, byte by byte, and what ended them early."""
     seen: list[Any] = []
 
-    def send(request: Any, **_: Any) -> AWSResponse:
+    def send(request: Any, **_: Any) -> Any:
         headers = sorted((name, value) for name, value in request.headers.items())
         seen.append((request.method, request.url, headers, request.body))
         return reply(request)
@@ -233,7 +234,7 @@ def test_requests_are_byte_equal(
             "https://api.sagemaker.us-east-1.api.aws/",
         ),
         ("eu-west-1", {"endpoint_url": "http://127.0.0.1:5000/x/"}, "http://127.0.0.1:5000/x/"),
-        ("us-east-1", {"config": Config(defaults_mode="standard")}, ""),
+        ("us-east-1", {"config": Config(defaults_mode="standard")}, ""),  # type: ignore[arg-type]  # the stubs say bool
         ("us-east-1", {"config": Config(retries={"mode": "legacy"})}, ""),
         ("us-east-1", {"config": Config(retries={"mode": "adaptive"})}, ""),
         ("us-east-1", {"api_version": "2017-07-24"}, ""),
@@ -343,7 +344,7 @@ def test_errors_of_the_service_are_the_same(built: Path, code: str) -> None:
     """Class, code and text of what is raised are the same, also for errors the operation doesn't name."""
     raised = []
     for directory in (built, None):
-        client = new_session(directory).create_client("sagemaker", region_name="us-east-1")
+        client: Any = new_session(directory).create_client("sagemaker", region_name="us-east-1")
         client.meta.events.register(
             "before-send", answer(400, {"__type": f"com.amazonaws#{code}", "Message": "so", "message": "so"})
         )
@@ -385,7 +386,7 @@ def test_replies_are_parsed_alike(built: Path) -> None:
     }
     replies = []
     for directory in (built, None):
-        client = new_session(directory).create_client("sagemaker", region_name="us-east-1")
+        client: Any = new_session(directory).create_client("sagemaker", region_name="us-east-1")
         client.meta.events.register(
             "before-send", answer(body={**image, "Images": [image], "NextToken": "t"})
         )
