@@ -97,13 +97,14 @@ def _parse(argv: Sequence[str], face: "Face", *, color: bool) -> "Request | int"
 def _fail(error: ImagectlError, face: "Face", progress: "Progress") -> int:
     """Tell an error, with what is known of the update where the error itself doesn't say."""
     if error.outcome is None and progress.outcome is not None:
-        error.outcome = progress.outcome
+        error = error.but(outcome=progress.outcome)
         if error.kind == "internal":
-            error.message += {
-                "applied": "; the update was applied",
-                "not-applied": "; the update was not applied",
-                "unknown": "; whether the update was applied is not known",
+            known = {
+                "applied": "the update was applied",
+                "not-applied": "the update was not applied",
+                "unknown": "whether the update was applied is not known",
             }[progress.outcome]
+            error = error.but(message=f"{error.message}; {known}")
     with suppress(ImagectlError):  # what else was written is told as far as it can be
         face.flush()
     if face.log:
@@ -120,7 +121,7 @@ def _trace(error: BaseException | None, log: Callable[[str], None]) -> None:
         for frame in extract_tb(error.__traceback__):
             log(f"at {frame.filename}:{frame.lineno} in {frame.name}")
         log(f"{type(error).__module__}.{type(error).__qualname__}")
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _interrupted(stop: KeyboardInterrupt, progress: "Progress") -> ImagectlError:

@@ -471,10 +471,13 @@ def _helpful(face: Face, service: SageMaker, progress: Progress) -> Iterator[Non
         yield
     except ImagectlError as error:
         if error.kind == "pending":
-            error.message += f"; to go on waiting: {progress.resume}"
-        elif error.kind == "not-found" and face.err_is_terminal:
+            raise error.but(
+                message=f"{error.message}; to go on waiting: {progress.resume}"
+            ) from error.__cause__
+        if error.kind == "not-found" and face.err_is_terminal:
             close = _did_you_mean(service, progress.name)
-            error.hint = f"did you mean {quote(close)}?" if close else error.hint
+            if close:
+                raise error.but(hint=f"did you mean {quote(close)}?") from error.__cause__
         raise
 
 

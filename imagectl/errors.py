@@ -5,6 +5,7 @@ a test walks botocore's tree to see that none lacks a row.
 """
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 Kind = Literal[
@@ -19,6 +20,9 @@ Kind = Literal[
     "interrupted",
     "terminated",
 ]
+
+# What is known of an update: the service turned it away or never saw it, accepted it, or nobody can tell.
+Applied = Literal["not-applied", "applied", "unknown"]
 
 EXIT_CODES: dict[Kind, int] = {
     "internal": 1,
@@ -73,9 +77,22 @@ class Problem(NamedTuple):
 class ImagectlError(Exception):
     """What went wrong, for people (`message`, `hint`) and for programs (the rest).
 
-    `outcome` is what is known of the update: `not-applied`, `applied` (the service accepted it) or
-    `unknown`; None where no update was meant. Texts are raw: who shows them makes them safe.
+    `outcome` is what is known of the update; None where no update was meant. Texts are raw: who shows them
+    makes them safe. The error is a value: it never changes, and `but` makes a new one of new facts.
     """
+
+    kind: Kind
+    message: str
+    hint: str | None
+    code: str | None
+    operation: str | None
+    image_name: str | None
+    region: str | None
+    request_id: str | None
+    http_status: int | None
+    attempts: int | None
+    outcome: Applied | None
+    problems: tuple[Problem, ...]
 
     def __init__(
         self,
@@ -90,22 +107,48 @@ class ImagectlError(Exception):
         request_id: str | None = None,
         http_status: int | None = None,
         attempts: int | None = None,
-        outcome: Literal["not-applied", "applied", "unknown"] | None = None,
+        outcome: Applied | None = None,
         problems: Iterable[Problem] = (),
     ) -> None:
         super().__init__(message)
-        self.kind: Kind = kind
-        self.message = message
-        self.hint = hint
-        self.code = code
-        self.operation = operation
-        self.image_name = image_name
-        self.region = region
-        self.request_id = request_id
-        self.http_status = http_status
-        self.attempts = attempts
-        self.outcome = outcome
-        self.problems = tuple(problems)
+        vars(self).update(
+            kind=kind,
+            message=message,
+            hint=hint,
+            code=code,
+            operation=operation,
+            image_name=image_name,
+            region=region,
+            request_id=request_id,
+            http_status=http_status,
+            attempts=attempts,
+            outcome=outcome,
+            problems=tuple(problems),
+        )
+
+    def but(self, **facts: Any) -> "ImagectlError":
+        """The same error with other facts; its cause and where it was raised stay."""
+        other = type(self)(**{**self._facts(), **facts})
+        other.__cause__ = self.__cause__ or self.__context__
+        for note in getattr(self, "__notes__", ()):
+            other.add_note(note)
+        return other.with_traceback(self.__traceback__)
+
+    def _facts(self) -> dict[str, Any]:
+        return {name: fact for name, fact in vars(self).items() if not _is_pythons(name)}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), **self._facts()), ()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not _is_pythons(name):
+            raise AttributeError(f"an error doesn't change: {name}")
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if not _is_pythons(name):
+            raise AttributeError(f"an error doesn't change: {name}")
+        super().__delattr__(name)
 
     @property
     def exit_code(self) -> int:
@@ -140,6 +183,11 @@ class ImagectlError(Exception):
             "Problems": [problem.as_json() for problem in self.problems] or None,
         }
         return {key: value for key, value in everything.items() if value is not None}
+
+
+def _is_pythons(name: str) -> bool:
+    """Whether an attribute of an exception is Python's own: where it was raised, its cause, its notes."""
+    return name.startswith("__")
 
 
 def usage(problems: Iterable[Problem]) -> ImagectlError:

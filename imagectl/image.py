@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
-from imagectl.errors import ImagectlError
+from imagectl.errors import Applied, ImagectlError
 
 # What UpdateImage can set, in the order in which it is shown; what it can delete.
 PROPERTIES = ("Description", "DisplayName", "RoleArn")
@@ -29,7 +29,7 @@ _ARN = (
     r"(?P<name>[a-zA-Z0-9](?:[-.]?[a-zA-Z0-9])*)"
 )
 
-Result = Literal["requested", "updated", "unchanged", "planned", "applied", "not-applied", "unknown"]
+Result = Literal["requested", "updated", "unchanged", "planned"] | Applied
 
 
 def is_region(text: str) -> bool:
@@ -157,7 +157,7 @@ class Progress:
     The only value here that changes: whoever carries the update out moves `outcome` on as facts arrive.
     """
 
-    outcome: Literal["not-applied", "applied", "unknown"] | None = None  # None: nothing was to be sent
+    outcome: Applied | None = None  # None: nothing was to be sent
     name: str = ""
     resume: str = ""  # the command that finds out, or goes on
     known: str = ""  # of many updates: what is known, in words

@@ -7,12 +7,11 @@ what wants to know the status. Every failure is an ImagectlError.
 import random
 import time
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from imagectl.errors import ImagectlError
+from imagectl.errors import Applied, ImagectlError
 from imagectl.image import DEAD_ENDS, MOVING, Image, ImageUpdate, Outcome, Progress, Service, diff
 
-Verdict = Literal["not-applied", "unknown"]
 Watch = Callable[[str], None]  # is told the status, each time it was looked up
 
 
@@ -117,17 +116,16 @@ def look_up(
     if isinstance(found, Image):
         progress.outcome = "applied"
         return found.arn
-    progress.outcome = lost.outcome = found
-    lost.message = (
-        lost.message.rstrip(".")
-        + {
-            "unknown": "; whether the update was applied could not be found out",
-            "not-applied": "; the update was not applied: the image still is as it was",
-        }[found]
+    progress.outcome = found
+    message = lost.message.rstrip(".")
+    if found == "not-applied":
+        message += "; the update was not applied: the image still is as it was"
+        raise lost.but(message=message, outcome=found)
+    raise lost.but(
+        message=f"{message}; whether the update was applied could not be found out",
+        outcome=found,
+        hint=f"look at the image (imagectl show {update.name}); repeating the update is safe",
     )
-    if found == "unknown":
-        lost.hint = f"look at the image (imagectl show {update.name}); repeating the update is safe"
-    raise lost
 
 
 # Failures of a look after which the next may be luckier: throttled, cut off, a page of somebody else's.
@@ -140,7 +138,7 @@ _GRACE_UNSEEN, _GRACE_UPDATING = 6.0, 60.0
 
 def _find_out(
     service: Service, update: ImageUpdate, *, late: bool, clock: Clock, watch: Watch
-) -> Image | Verdict:
+) -> Image | Applied:
     """Whether a request without a reply was carried out: the image as asked for, or what else is known.
 
     `not-applied` only where the image was seen at rest, other than asked for, until a stale read is
@@ -193,7 +191,7 @@ def settle(
             image = service.describe(update.name, glance=True)
         except ImagectlError as failure:
             if failure.kind not in PASSING:
-                raise _accepted_but(failure, update) from failure
+                raise accepted_but(failure, update) from failure.__cause__
             trouble = failure
         else:
             doubtful = update.wanted and before is None and not status and image.status == "UPDATE_FAILED"
@@ -244,12 +242,12 @@ def _dead_end(image: Image, update: ImageUpdate, region: str) -> ImagectlError:
     )
 
 
-def _accepted_but(failure: ImagectlError, update: ImageUpdate) -> ImagectlError:
+def accepted_but(failure: ImagectlError, update: ImageUpdate) -> ImagectlError:
     """A failure to look, told with what is known of the update."""
-    if update.wanted:
-        failure.outcome = "applied"
-        failure.message = f"the update was accepted, but looking at the image failed: {failure.message}"
-    return failure
+    if not update.wanted:
+        return failure
+    message = f"the update was accepted, but looking at the image failed: {failure.message}"
+    return failure.but(message=message, outcome="applied")
 
 
 def pending(

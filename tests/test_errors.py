@@ -1,6 +1,10 @@
 """The error table: nothing that AWS or botocore may raise is left unclassified."""
 
-from collections.abc import Iterator
+import pickle
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy, deepcopy
+from traceback import extract_tb
 from typing import Any
 
 import botocore.discovery
@@ -157,3 +161,98 @@ def test_keys_that_do_not_apply_are_left_out() -> None:
             {"Field": "", "Message": "nothing to change"},
         ],
     }
+
+
+# The error is a value.
+
+
+def raised(error: ImagectlError) -> ImagectlError:
+    try:
+        try:
+            raise OSError(28, "full")
+        except OSError as exc:
+            raise error from exc
+    except ImagectlError as caught:
+        return caught
+
+
+FACTS: dict[str, Any] = {
+    "kind": "transient",
+    "message": "busy",
+    "hint": "again",
+    "code": "ResourceInUse",
+    "operation": "UpdateImage",
+    "image_name": "img",
+    "region": "us-east-1",
+    "request_id": "4f1c",
+    "http_status": 400,
+    "attempts": 3,
+    "outcome": "unknown",
+    "problems": (Problem("Description", "is too long", 3),),
+}
+
+
+@pytest.mark.parametrize("name", [*FACTS, "args", "new"])
+def test_an_error_does_not_change(name: str) -> None:
+    """No fact of it can be set, deleted or added."""
+    error = ImagectlError(**FACTS)
+    with pytest.raises(AttributeError):
+        setattr(error, name, "other")
+    with pytest.raises(AttributeError):
+        delattr(error, name)
+    assert vars(error) == FACTS
+
+
+def test_python_itself_may_write_what_is_its_own() -> None:
+    """Where it was raised, its cause, notes: with and without a context manager in between."""
+    error = raised(ImagectlError(**FACTS))
+    error.add_note("seen")
+
+    @contextmanager
+    def through() -> Iterator[None]:
+        yield
+
+    with pytest.raises(ImagectlError) as failure, through():
+        raise error
+    assert failure.value is error
+    assert isinstance(error.__cause__, OSError)
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy, deepcopy, lambda error: pickle.loads(pickle.dumps(error))],
+    ids=["copy", "deep", "pickle"],
+)
+def test_an_error_can_be_copied(copied: Callable[[ImagectlError], ImagectlError]) -> None:
+    """With all its facts."""
+    error = raised(ImagectlError(**FACTS))
+    other = copied(error)
+    assert other is not error
+    assert vars(other) == FACTS
+    assert other.as_json() == error.as_json()
+    assert str(other) == str(error) == "busy"
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_a_new_fact_makes_a_new_error(name: str) -> None:
+    """With the other facts, the cause, the notes and the place of the first, which stays as it is."""
+    error = raised(ImagectlError(**FACTS))
+    error.add_note("seen")
+    new = {"kind": "refused", "attempts": 4, "http_status": 500, "problems": ()}.get(name, "other")
+    other = error.but(**{name: new})
+    assert {key: getattr(other, key) for key in FACTS} == FACTS | {name: new}
+    assert {key: getattr(error, key) for key in FACTS} == FACTS
+    assert (other.__cause__, other.__notes__) == (error.__cause__, ["seen"])
+    assert extract_tb(other.__traceback__)[-1].name == "raised"
+
+
+def test_a_cause_that_was_not_named_is_kept_too() -> None:
+    """An error raised while another was handled, and renewed elsewhere, still leads to that one."""
+    try:
+        try:
+            raise OSError(28, "full")
+        except OSError:
+            raise ImagectlError("internal", "x")  # noqa: B904 - the case in question
+    except ImagectlError as caught:
+        error = caught
+    assert isinstance(error.but(message="y").__cause__, OSError)

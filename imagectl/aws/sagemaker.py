@@ -9,12 +9,12 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from imagectl.aws.connection import Connection, wrong_endpoint
 from imagectl.aws.debug import Log, log_reply, log_request
 from imagectl.aws.failures import FOREIGN, Row, UnreadableError, never_arrived, translated
-from imagectl.errors import ImagectlError
+from imagectl.errors import Applied, ImagectlError
 from imagectl.image import PAGE, PROPERTIES, Image, ImageArn, ImageUpdate, Progress
 from imagectl.text import quote
 
@@ -108,7 +108,7 @@ class _Call:
             self.progress.outcome = self.outcome
 
     @property
-    def outcome(self) -> Literal["not-applied", "unknown"]:
+    def outcome(self) -> Applied:
         return "not-applied" if self.settled == self.sent else "unknown"
 
 

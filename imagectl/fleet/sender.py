@@ -226,8 +226,7 @@ class Sender:
                 image: Image | None = job.service.describe(job.outcome.name, glance=True)
             except ImagectlError as failure:
                 if failure.kind not in PASSING or self._clock.now() - start >= _PATIENCE:
-                    failure.outcome = "not-applied"
-                    raise
+                    raise failure.but(outcome="not-applied") from failure.__cause__
                 image = None
             if image and (
                 image.status not in MOVING or self._stop.is_set() or self._clock.now() - start >= _PATIENCE
@@ -256,6 +255,7 @@ def _narrowed(job: Job, changes: tuple[Change, ...]) -> ImageUpdate:
 
 
 def _failed(job: Job, error: ImagectlError) -> Outcome:
-    error.image_name, error.region = error.image_name or job.outcome.name, error.region or job.service.region
-    error.outcome = error.outcome or "not-applied"
-    return replace(job.outcome, result=error.outcome, error=error)
+    outcome = error.outcome or "not-applied"
+    name, region = error.image_name or job.outcome.name, error.region or job.service.region
+    told = error.but(image_name=name, region=region, outcome=outcome)
+    return replace(job.outcome, result=outcome, error=told)

@@ -6,12 +6,11 @@ more than single looks would. Knows nothing of sending, and prints nothing.
 
 import threading
 from collections.abc import Callable, Iterator
-from copy import copy
 from dataclasses import dataclass, field
 
 from imagectl.errors import ImagectlError
 from imagectl.image import PAGE, Image, ImageUpdate, Service
-from imagectl.update import PASSING, Clock, is_settled, pending
+from imagectl.update import PASSING, Clock, accepted_but, is_settled, pending
 
 
 @dataclass(slots=True)
@@ -104,10 +103,8 @@ class Watcher:
     def _give_up(self, batch: dict[str, Waiting], failure: ImagectlError) -> None:
         for name, one in batch.items():
             if name in self._waiting:
-                told = copy(failure)
-                told.message = f"the update was accepted, but looking at the image failed: {failure.message}"
-                told.image_name, told.outcome = one.update.name, "applied"
-                self._finish(name, one, told, settled=False)
+                told = accepted_but(failure, one.update)
+                self._finish(name, one, told.but(image_name=one.update.name), settled=False)
 
     def _finish(self, name: str, one: Waiting, error: ImagectlError | None, *, settled: bool) -> None:
         with self._changed:

@@ -42,9 +42,8 @@ class Tally:
     def verdict(self) -> ImagectlError | None:
         """The error of the whole run, if it has one."""
         if self.error:
-            self.error.message += f"; {self}"
-            self.error.outcome = None  # of many: each has its own
-            return self.error
+            # The outcome of many: each has its own.
+            return self.error.but(message=f"{self.error.message}; {self}", outcome=None)
         failed, late = self.counts["failed"], self.counts["not settled in time"]
         unsent = self.counts["not sent"]
         if failed or unsent:
