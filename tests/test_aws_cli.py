@@ -21,6 +21,7 @@ def aws_cli() -> str | None:
     return None
 
 
+ROLE = "arn:aws:iam::123456789012:role"
 AWS = aws_cli()
 pytestmark = pytest.mark.skipif(AWS is None, reason="no AWS CLI is installed")
 
@@ -56,3 +57,24 @@ def test_each_reads_what_the_other_changed(served: sandbox.Sandbox, run: Run) ->
 
     listed = {image["ImageName"] for image in json.loads(run("list", "-o", "json").stdout)["Images"]}
     assert listed == {image["ImageName"] for image in aws(served, "list-images")["Images"]}  # type: ignore[index]
+
+
+def test_a_filled_in_skeleton_is_a_manifest(served: sandbox.Sandbox, run: Run) -> None:
+    """What `--generate-cli-skeleton` prints: filled in, it is applied; unfilled, each line is wrong."""
+    printed = subprocess.run(
+        [AWS or "", "sagemaker", "update-image", "--generate-cli-skeleton"],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    unfilled = run("apply", "--yes", "-o", "json", stdin=printed)
+    problems = json.loads(unfilled.stderr)["Error"]["Problems"]
+    assert unfilled.code == 2
+    assert [problem["Field"] for problem in problems] == list(json.loads(printed))
+    assert len({problem["Line"] for problem in problems}) == len(problems)
+    wanted = {"ImageName": "my-image", "DisplayName": "filled in", "RoleArn": f"{ROLE}/Other"}
+    filled = {**json.loads(printed), **wanted, "DeleteProperties": ["Description"]}
+    del filled["Description"]
+    assert run("apply", "--yes", stdin=json.dumps(filled).encode()).code == 0
+    seen = json.loads(run("show", "my-image", "-o", "json").stdout)
+    assert {key: seen.get(key) for key in (*wanted, "Description")} == {**wanted, "Description": None}

@@ -1,8 +1,9 @@
 """JSON and YAML text -> the items in it, each with its line. Knows nothing of what an item means.
 
 Owns the shapes a manifest may have: items one after another (JSON Lines, what jq prints, YAML documents),
-lists of them, and objects with the key `Images`. Whatever is wrong with the text itself becomes a Problem;
-nothing is raised. PyYAML is imported only for text that can't be JSON: it is many times slower.
+lists of them, and replies, which are objects with the key `Images`, alone or in a list. Whatever is wrong
+with the text itself becomes a Problem; nothing is raised. PyYAML is imported only for text that can't be
+JSON: it is many times slower.
 """
 
 import json
@@ -19,25 +20,71 @@ _DEEPEST = 50  # levels; a manifest has three. libyaml's recursion would end the
 
 
 class Item(NamedTuple):
-    """One item as it stands. `value` is a dict with all that could be an entry's in it, or something else."""
+    """An object with its keys, a list, text or None as it stands; what is in it is text, None or Odd."""
 
-    line: int
+    line: int  # where it begins; in JSON, of an item in another, where that one begins
     value: Any
     repeated: tuple[str, ...]  # keys that stand there twice
     line_of: Callable[[str], int]  # the line of a key; of one that isn't there the item's
 
+    @property
+    def is_object(self) -> bool:
+        return isinstance(self.value, dict)
+
 
 class Odd(NamedTuple):
-    """A value that is neither text nor null, in words: no number is converted, huge or NaN."""
+    """A value that is neither text nor null, in words: no number is converted, huge or NaN.
+
+    A list or an object is read only by who wants to know what is in it: a template may hold anything.
+    """
 
     words: str
+    read: Callable[[], Item] | None = None
 
 
 def read(text: str, problems: list[Problem]) -> Iterator[Item]:
     """The items of `text` in order; `problems` takes what is wrong with it."""
+    text = _without_marks(text, problems)
     # What may open a JSON document and is no YAML flow collection without quotes, like {ImageName: a}.
     is_json = re.match(r'\s*[\[{][\[{\s]*(?:["\]}]|\Z)', text)
-    yield from (_Json(text, problems).items() if is_json else _yaml(text, problems))
+    yield from (_Json if is_json else _Yaml)(text, problems).items()
+
+
+def _without_marks(text: str, problems: list[Problem]) -> str:
+    """The text without byte order marks at the beginning of lines, where files were put together."""
+    if _MARK not in text:
+        return text
+    marks = re.finditer(f"^{_MARK}", text, re.MULTILINE)
+    problems += [Problem("", _MARKED, text.count("\n", 0, mark.start()) + 1) for mark in marks]
+    return re.sub(f"^{_MARK}", "", text, flags=re.MULTILINE)
+
+
+_MARK = "\ufeff"
+_MARKED = "a byte order mark (U+FEFF) stands in mid-file, as where files were put together"
+
+
+# A reply: one rule for both languages.
+
+
+def _is_reply(item: Item) -> bool:
+    return item.is_object and "Images" in item.value
+
+
+def _wrong_reply(item: Item) -> Iterator[Problem]:
+    """What is wrong with an object that holds images, beside the images themselves.
+
+    A key that begins with `x-` is the writer's own: templates for YAML's anchors, as Compose files have them.
+    """
+    for key in item.repeated:
+        yield Problem(key, "is given twice", item.line_of(key))
+    for key, value in item.value.items():
+        if key not in _OUTER and not key.startswith("x-"):
+            yield Problem(quote(key), "is not known beside Images", item.line_of(key))
+        elif key == "Images" and not (isinstance(value, Odd) and value.words == _LIST):
+            yield Problem(key, "must be a list", item.line_of(key))
+
+
+_LIST, _OBJECT = "a list", "an object"
 
 
 # JSON.
@@ -75,7 +122,11 @@ class _Json:
         position = self._after_space(0)
         while position < len(self._text):
             try:
-                position = self._after_space((yield from self._document(position)))
+                is_list = self._text[position] == "["
+                document = (
+                    self._list(position, self._item_or_reply) if is_list else self._item_or_reply(position)
+                )
+                position = self._after_space((yield from document))
             except _BrokenError as broken:
                 self._problems.append(Problem("", str(broken), self._line_at(broken.position)))
                 following = self._text.find("\n{", position)
@@ -83,66 +134,93 @@ class _Json:
                     return
                 position = following + 1
 
-    def _document(self, start: int) -> Generator[Item, None, int]:
-        if self._text[start] == "[":
-            return (yield from self._array(start))
-        value, end = self._value(start)
-        if isinstance(value, _Object) and "Images" in value:
-            line = self._line_at(start)
-            self._problems += [Problem(key, "is given twice", line) for key in value.repeated] + _wrong_outer(
-                value, line
-            )
-            if isinstance(value["Images"], list):
-                yield from self._array(self._images(start))
-            else:
-                self._problems.append(Problem("Images", "must be a list", line))
-        else:
-            yield self._item(start, end, value)
-        return end
+    # Each of these yields the items from a position on, and returns the position behind them.
 
-    def _array(self, start: int) -> Generator[Item, None, int]:
+    def _list(self, start: int, read_one: "_ReadOne") -> Generator[Item, None, int]:
         position = self._after_space(start + 1)
         if self._text.startswith("]", position):
             return position + 1
         while True:
-            value, end = self._value(position)
-            yield self._item(position, end, value)
-            position = self._after_space(end)
+            position = self._after_space((yield from read_one(position)))
             if self._text.startswith("]", position):
                 return position + 1
             if not self._text.startswith(",", position):
-                raise _BrokenError("',' or ']' expected", position)
+                raise self._broken("',' or ']' expected", position)
             position = self._after_space(position + 1)
 
-    def _images(self, start: int) -> int:
-        """Where the list of the key Images begins, in an object that is known to be well formed."""
-        position, found = start, 0
+    def _item_or_reply(self, start: int) -> Generator[Item, None, int]:
+        value, end = self._value(start)
+        item = self._item_of(value, start)
+        if not _is_reply(item):
+            yield item
+            return end
+        self._problems += _wrong_reply(item)
+        if isinstance(value["Images"], list):
+            yield from self._list(self._keys(start)["Images"][1], self._item)
+        return end
+
+    def _item(self, start: int) -> Generator[Item, None, int]:
+        value, end = self._value(start)
+        yield self._item_of(value, start)
+        return end
+
+    def _item_of(self, value: Any, start: int) -> Item:
+        line = self._line_at(start)
+        return self._as_item(value, line, partial(self._line_of, start, line))
+
+    def _as_item(self, value: Any, line: int, line_of: Callable[[str], int]) -> Item:
+        """`value` and what is in it, as text, None or Odd."""
+        if isinstance(value, _Object):
+            members = {key: self._plain(one, line, line_of, key) for key, one in value.items()}
+            return Item(line, members, value.repeated, line_of)
+        if isinstance(value, list):
+            return Item(line, [self._plain(one, line, line_of, "") for one in value], (), line_of)
+        return Item(line, self._plain(value, line, line_of, ""), (), line_of)
+
+    def _plain(self, value: Any, line: int, line_of: Callable[[str], int], key: str) -> str | Odd | None:
+        if value is None or type(value) is str:
+            return value
+        if isinstance(value, Odd):
+            return value
+        if isinstance(value, bool):
+            return Odd("true" if value else "false")
+        # What stands in a value of an item is found at the value: its own keys may be written elsewhere too.
+        inner = partial(self._as_item, value, line, lambda _key: line_of(key))
+        return Odd(_LIST if isinstance(value, list) else _OBJECT, inner)
+
+    def _keys(self, start: int) -> dict[str, tuple[int, int]]:
+        """Where each key and its value begin, in an object that is known to be well formed.
+
+        The last of a key that is there twice: the one too many, and the one that counts.
+        """
+        found, position = {}, start
         while not self._text.startswith("}", position):
-            key, end = self._value(self._after_space(position + 1))
-            position = self._after_space(self._after_space(end) + 1)
-            if key == "Images":
-                found = position
-            _, end = self._value(position)
+            at = self._after_space(position + 1)
+            if self._text.startswith("}", at):  # nothing in it
+                break
+            key, end = self._value(at)
+            value_at = self._after_space(self._after_space(end) + 1)
+            found[key] = (at, value_at)
+            _, end = self._value(value_at)
             position = self._after_space(end)
         return found
+
+    def _line_of(self, start: int, line: int, key: str) -> int:
+        at, _ = self._keys(start).get(key, (start, start)) if self._text[start] == "{" else (start, start)
+        return line + self._text.count("\n", start, at)
 
     def _value(self, position: int) -> tuple[Any, int]:
         try:
             return self._decoder.raw_decode(self._text, position)
         except json.JSONDecodeError as exc:
-            raise _BrokenError(f"{exc.msg} (column {exc.colno})", exc.pos) from None
+            raise self._broken(f"{exc.msg} (column {exc.colno})", exc.pos) from None
         except RecursionError:
-            raise _BrokenError("nested too deep", position) from None
+            raise self._broken("nested too deep", position) from None
 
-    def _item(self, start: int, end: int, value: Any) -> Item:
-        line = self._line_at(start)
-        repeated = value.repeated if isinstance(value, _Object) else ()
-        return Item(line, _plain(value), repeated, partial(self._line_of, start, end, line))
-
-    def _line_of(self, start: int, end: int, line: int, key: str) -> int:
-        found = list(re.finditer(f"{re.escape(json.dumps(key))}\\s*:", self._text[start:end]))
-        # The last: of a key that is there twice, the one too many.
-        return line + self._text.count("\n", start, start + found[-1].start()) if found else line
+    def _broken(self, what: str, position: int) -> "_BrokenError":
+        return _BrokenError(
+            _MARKED if self._text.startswith(_MARK, position) else f"is no JSON: {what}", position
+        )
 
     def _line_at(self, position: int) -> int:
         if position < self._at:
@@ -156,120 +234,136 @@ class _Json:
         return match.end() if match else position
 
 
+_ReadOne = Callable[[int], Generator[Item, None, int]]
+
+
 class _BrokenError(Exception):
     """The text breaks off, or can't be read on from `position`."""
 
     def __init__(self, what: str, position: int) -> None:
-        super().__init__(f"is no JSON: {what}")
+        super().__init__(what)
         self.position = position
-
-
-def _plain(value: Any) -> Any:
-    """A value of an entry, as text, None, Odd or a dict of these."""
-    if isinstance(value, dict):
-        return {key: one if one is None or type(one) is str else _odd(one) for key, one in value.items()}
-    return value if value is None or type(value) is str else _odd(value)
-
-
-def _odd(value: Any) -> Odd:
-    if isinstance(value, Odd):
-        return value
-    if isinstance(value, bool):
-        return Odd("true" if value else "false")
-    return Odd("a list" if isinstance(value, list) else "an object")
-
-
-def _wrong_outer(keys: Any, line: int) -> list[Problem]:
-    return [Problem(quote(key), "is not known beside Images", line) for key in keys if key not in _OUTER]
 
 
 # YAML.
 
 
-def _yaml(text: str, problems: list[Problem]) -> Iterator[Item]:
-    import yaml  # the door: only who writes YAML pays for it
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        depth = 0
-        event: Any
-        for event in yaml.parse(text, loader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > _DEEPEST:
-                problems.append(Problem("", "is no YAML: nested too deep", event.start_mark.line + 1))
-                return
-        for node in yaml.compose_all(text, loader):
-            yield from _document(node, problems)
-    except yaml.MarkedYAMLError as exc:
-        mark = exc.problem_mark or exc.context_mark
-        what = ", ".join(filter(None, (exc.context, exc.problem)))
-        problems.append(Problem("", f"is no YAML: {what}", mark.line + 1 if mark else None))
-    except yaml.YAMLError as exc:  # a character that YAML does not allow
-        line = text.count("\n", 0, getattr(exc, "position", 0)) + 1
-        problems.append(Problem("", f"is no YAML: {str(exc).partition(chr(10))[0]}", line))
-
-
-def _document(node: Any, problems: list[Problem]) -> Iterator[Item]:
-    items = [node]
-    if node.id == "sequence":
-        items = node.value
-    elif node.id == "scalar" and not node.value:
-        items = []  # nothing between two ---
-    elif node.id == "mapping":
-        top = _mapping(node, problems)
-        if "Images" not in top.nodes:
-            yield top.item()
-            return
-        problems += [Problem(key, "is given twice", top.line_of(key)) for key in top.repeated]
-        problems += _wrong_outer(top.nodes, top.line)
-        items = top.nodes["Images"].value
-        if top.nodes["Images"].id != "sequence":
-            problems.append(Problem("Images", "must be a list", top.line_of("Images")))
-            return
-    for item in items:
-        if item.id == "mapping":
-            yield _mapping(item, problems).item()
-        else:
-            line = item.start_mark.line + 1
-            yield Item(line, _scalar(item), (), lambda _key, line=line: line)  # type: ignore[misc]
-
-
 class _Mapping(NamedTuple):
-    line: int
     nodes: dict[str, Any]
     lines: dict[str, int]
     repeated: list[str]
 
-    def line_of(self, key: str) -> int:
-        return self.lines.get(key, self.line)
 
-    def item(self) -> Item:
-        values = {key: _scalar(node) for key, node in self.nodes.items()}
-        return Item(self.line, values, tuple(self.repeated), self.line_of)
+class _Yaml:
+    def __init__(self, text: str, problems: list[Problem]) -> None:
+        self._text, self._problems = text, problems
+        self._mappings: dict[Any, _Mapping] = {}  # what was read: aliases of aliases are read once
+        self._open: list[Any] = []  # mappings that are being read, the outermost first
 
+    def items(self) -> Iterator[Item]:
+        import yaml  # the door: only who writes YAML pays for it
 
-def _mapping(node: Any, problems: list[Problem], *, merged: bool = False) -> _Mapping:
-    """The keys of a mapping; what it merges (`<<`) as far as it has no such key itself."""
-    found = _Mapping(node.start_mark.line + 1, {}, {}, [])
-    merges: list[Any] = []
-    for key, value in node.value:
-        line = key.start_mark.line + 1
-        if key.id != "scalar":
-            problems.append(Problem("", "a key must be text", line))
-        elif key.tag == "tag:yaml.org,2002:merge":
-            merges += value.value if value.id == "sequence" else [value]
-            if merged or any(one.id != "mapping" for one in merges):
-                problems.append(Problem("<<", "must merge mappings that merge nothing themselves", line))
-                merges = []
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        try:
+            depth = 0
+            event: Any
+            for event in yaml.parse(self._text, loader):
+                depth += isinstance(event, yaml.CollectionStartEvent)
+                depth -= isinstance(event, yaml.CollectionEndEvent)
+                if depth > _DEEPEST:
+                    self._complain("is no YAML: nested too deep", event.start_mark.line + 1)
+                    return
+            for node in yaml.compose_all(self._text, loader):
+                yield from self._document(node)
+        except yaml.MarkedYAMLError as exc:
+            mark = exc.problem_mark or exc.context_mark
+            what = ", ".join(filter(None, (exc.context, exc.problem)))
+            self._complain(f"is no YAML: {what}", mark.line + 1 if mark else None)
+        except yaml.YAMLError as exc:  # a character that YAML does not allow
+            line = self._text.count("\n", 0, getattr(exc, "position", 0)) + 1
+            self._complain(f"is no YAML: {str(exc).partition(chr(10))[0]}", line)
+
+    def _complain(self, message: str, line: int | None, field: str = "") -> None:
+        self._problems.append(Problem(field, message, line))
+
+    def _document(self, node: Any) -> Iterator[Item]:
+        if node.id == "sequence":
+            for one in node.value:
+                yield from self._item_or_reply(one)
+        elif node.id != "scalar" or node.value:  # else there is nothing between two ---
+            yield from self._item_or_reply(node)
+
+    def _item_or_reply(self, node: Any) -> Iterator[Item]:
+        item = self._item(node)
+        if not _is_reply(item):
+            yield item
+            return
+        self._problems += _wrong_reply(item)
+        images = self._mapping(node).nodes["Images"]
+        if images.id == "sequence":
+            yield from map(self._item, images.value)
+
+    def _item(self, node: Any) -> Item:
+        line = node.start_mark.line + 1
+        if node.id == "mapping":
+            found = self._mapping(node)
+            members = {key: self._plain(one) for key, one in found.nodes.items()}
+            return Item(line, members, tuple(found.repeated), lambda key: found.lines.get(key, line))
+        value = [self._plain(one) for one in node.value] if node.id == "sequence" else self._plain(node)
+        return Item(line, value, (), lambda _key: line)
+
+    def _mapping(self, node: Any) -> _Mapping:
+        """The keys of a mapping; what it merges (`<<`) as far as it has no such key itself."""
+        if node not in self._mappings:
+            self._open.append(node)
+            self._mappings[node] = self._read_mapping(node)
+            self._open.pop()
+        return self._mappings[node]
+
+    def _read_mapping(self, node: Any) -> _Mapping:
+        found = _Mapping({}, {}, [])
+        merges: list[Any] = []
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.id != "scalar":
+                self._complain("a key must be text", line)
+            elif key.tag == "tag:yaml.org,2002:merge":
+                merges += self._merged(value, line)
+            else:
+                if key.value in found.nodes:
+                    found.repeated.append(key.value)
+                found.nodes[key.value], found.lines[key.value] = value, line
+        for other in merges:
+            for key, value in self._mapping(other).nodes.items():
+                found.nodes.setdefault(key, value)
+        return found
+
+    def _merged(self, node: Any, line: int) -> list[Any]:
+        """The mappings that stand behind `<<`; none, and the problem noted, where something else does."""
+        merged = node.value if node.id == "sequence" else [node]
+        if any(one.id != "mapping" for one in merged):
+            self._complain("must merge mappings", line, "<<")
+        elif any(one in self._open for one in merged):
+            self._complain("merges what it stands in", line, "<<")
+        elif len(self._open) > _DEEPEST:
+            self._complain("merges too many levels", line, "<<")
         else:
-            if key.value in found.nodes:
-                found.repeated.append(key.value)
-            found.nodes[key.value], found.lines[key.value] = value, line
-    for other in merges:
-        below = _mapping(other, problems, merged=True)
-        for key, value in below.nodes.items():
-            found.nodes.setdefault(key, value)
-    return found
+            return list(merged)
+        return []
+
+    def _plain(self, node: Any) -> str | Odd | None:
+        """A value: text, None, or what else YAML takes it for. An empty one is no None: that would delete."""
+        tag = node.tag.removeprefix("tag:yaml.org,2002:")
+        if node.id != "scalar":
+            return Odd(_LIST if node.id == "sequence" else _OBJECT, partial(self._item, node))
+        if tag == "null":
+            return None if node.value else Odd("nothing (null deletes, leaving out the key leaves alone)")
+        if tag == "str":
+            return str(node.value)
+        said = _YAML_ODD.get(tag)
+        if said:
+            return Odd(f"{said.format(quote(node.value, 20)[1:-1])}: put it in quotes")
+        return Odd(f"of the type {quote(node.tag, 60)}")
 
 
 _YAML_ODD = {
@@ -277,18 +371,4 @@ _YAML_ODD = {
     "timestamp": "'{}', which YAML takes for a date",
 }
 _YAML_ODD |= dict.fromkeys(("int", "float"), "{}, which YAML takes for a number")
-
-
-def _scalar(node: Any) -> str | Odd | None:
-    """A value: text, None, or what else YAML takes it for. An empty value is no None: that would delete."""
-    tag = node.tag.removeprefix("tag:yaml.org,2002:")
-    if node.id != "scalar":
-        return Odd("a list" if node.id == "sequence" else "a mapping")
-    if tag == "null":
-        return None if node.value else Odd("nothing (null deletes, leaving out the key leaves alone)")
-    if tag == "str":
-        return str(node.value)
-    said = _YAML_ODD.get(tag)
-    if said:
-        return Odd(f"{said.format(quote(node.value, 20)[1:-1])}: put it in quotes")
-    return Odd(f"of the type {quote(node.tag, 60)}")
+_YAML_ODD |= dict.fromkeys(("merge", "value", "yaml"), "'{}', which YAML takes for a sign of its own")

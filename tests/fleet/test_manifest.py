@@ -18,6 +18,18 @@ from imagectl.image import ImageArn
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:image/"
 ROLE = "arn:aws:iam::123456789012:role/images"
+MARKED = "a byte order mark (U+FEFF) stands in mid-file, as where files were put together"
+# What `aws sagemaker update-image --generate-cli-skeleton` prints; test_aws_cli.py asks the real one.
+SKELETON = """{
+    "DeleteProperties": [
+        ""
+    ],
+    "Description": "",
+    "DisplayName": "",
+    "ImageName": "",
+    "RoleArn": ""
+}
+"""
 A, B = {"ImageName": "a", "Description": "x"}, {"ImageName": "b", "DisplayName": None}
 
 
@@ -78,6 +90,39 @@ SHAPES = {
 }
 
 
+SHAPES |= {
+    "list of replies": (
+        json.dumps([{"Images": [A]}, {"Images": [B], "x-mine": [{"a": 1}]}], indent=2),
+        [4, 12],
+    ),
+    "reply with a key of the writer's own": (
+        f'{{"x-mine": {{"x": 1}}, "Images": [{json.dumps(A)},\n' + f"{json.dumps(B)}]}}",
+        [1, 2],
+    ),
+    "YAML list of replies": (
+        "- Images:\n  - {ImageName: a, Description: x}\n- Images: [{ImageName: b, DisplayName: null}]\n",
+        [2, 3],
+    ),
+    "YAML templates, merges of merges": (
+        (
+            "x-all: &all {Description: x}\nx-a: &a {<<: [*all]}\nx-other: {? [a] : 1, b: [2], <<: 3}\n"
+            "Images:\n- {<<: *a, ImageName: a}\n- {<<: [{}, *a], ImageName: b, DisplayName: null}\n"
+        ),
+        [5, 6],
+    ),
+    "the API's own request": (
+        json.dumps({**A, "DeleteProperties": []})
+        + "\n"
+        + '{"ImageName": "b", "DeleteProperties": ["DisplayName"]}',
+        [1, 2],
+    ),
+    "the API's own request in YAML": (
+        "- {ImageName: a, Description: x}\n- ImageName: b\n  DeleteProperties:\n  - DisplayName\n",
+        [1, 2],
+    ),
+}
+
+
 @pytest.mark.parametrize(("text", "lines"), SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_every_shape_declares_the_same(text: str, lines: list[int], encoding: str) -> None:
@@ -119,6 +164,36 @@ def test_region_and_profile_are_the_entrys_own() -> None:
     assert (entry.region, entry.profile, problems) == ("eu-west-1", "p", [])
 
 
+def test_a_guard_is_what_the_image_has_to_be() -> None:
+    """Expected: properties, of which null is none at all. Without it nothing is expected."""
+    for text in (
+        '{"ImageName": "a", "Expected": {"Description": "x", "DisplayName": null}}',
+        "ImageName: a\nExpected:\n  Description: x\n  DisplayName: ~\n",
+    ):
+        (entry,), problems = read(text)
+        assert (entry.expected, problems) == ({"Description": "x", "DisplayName": None}, [])
+    (entry,), _ = read('{"ImageName": "a"}')
+    assert entry.expected == {}
+
+
+def test_whatever_yaml_takes_for_something_else_has_its_advice() -> None:
+    """Every type that YAML gives to text without quotes: the message says to put it in quotes."""
+    samples = {
+        "bool": "no",
+        "timestamp": "2026-01-01",
+        "int": "12",
+        "float": "1.5",
+        "merge": "<<",
+        "value": "=",
+    }
+    resolvers = yaml.SafeLoader.yaml_implicit_resolvers.values()
+    tags = {tag.rpartition(":")[2] for found in resolvers for tag, _ in found}
+    assert tags - {"null", "yaml"} == samples.keys()  # "yaml" is of signs that no text can be
+    for sample in samples.values():
+        ((_, _, message),) = wrong(f"ImageName: a\nDescription: {sample}\n")
+        assert message.endswith(": put it in quotes")
+
+
 def test_what_the_api_returns_and_nobody_can_set_is_passed_over() -> None:
     """READ_ONLY is all that DescribeImage and ListImages return, without what names or can be set."""
     model = botocore.loaders.create_loader().load_service_model("sagemaker", "service-2")["shapes"]
@@ -131,7 +206,10 @@ def test_what_the_api_returns_and_nobody_can_set_is_passed_over() -> None:
 
 
 BAD = {
-    "unknown key": ('{"ImageName": "a", "Descripton": "x"}', [(1, "'Descripton'", "is not known")]),
+    "unknown key": (
+        '{"ImageName": "a", "Descripton": "x"}',
+        [(1, "'Descripton'", "is not known; did you mean Description?")],
+    ),
     "misspelt key": (
         '{"image-name": "a"}',
         [
@@ -293,9 +371,107 @@ BAD = {
         "a: b\nc: \x01\n",
         [(2, "", "is no YAML: unacceptable character #x0001: control characters are not allowed")],
     ),
-    "YAML, merge of a merge": (
-        "- &a {ImageName: a}\n- &b {<<: *a, ImageName: b}\n- {<<: *b, ImageName: c}\n",
-        [(2, "<<", "must merge mappings that merge nothing themselves")],
+    "YAML, a merge of text": ("- {<<: a, ImageName: b}\n", [(1, "<<", "must merge mappings")]),
+    "YAML, a merge of itself": (
+        "- &a\n  <<: *a\n  ImageName: a\n",
+        [(2, "<<", "merges what it stands in")],
+    ),
+    "YAML, merges without end": (
+        "x-0: &a0 {Description: x}\n"
+        + "".join(f"x-{n}: &a{n} {{<<: *a{n - 1}}}\n" for n in range(1, 200))
+        + "Images:\n- {<<: *a199, ImageName: a}\n",
+        [(151, "<<", "merges too many levels")],
+    ),
+    "YAML's sign": (
+        "ImageName: a\nDescription: =\nDisplayName: <<\n",
+        [
+            (
+                2,
+                "Description",
+                "must be text or null, not '=', which YAML takes for a sign of its own: put it in quotes",
+            ),
+            (
+                3,
+                "DisplayName",
+                "must be text or null, not '<<', which YAML takes for a sign of its own: put it in quotes",
+            ),
+        ],
+    ),
+    "a byte order mark between lines": (
+        '{"ImageName": "a"}\n\ufeff{"ImageName": "b", "X": 1}\n',
+        [(2, "", MARKED), (2, "'X'", "is not known")],
+    ),
+    "a byte order mark in a line": ('{"ImageName": "a"}\ufeff{"ImageName": "b"}\n', [(1, "", MARKED)]),
+    "a byte order mark in YAML": ("- ImageName: a\n\ufeff- ImageName: b\n", [(2, "", MARKED)]),
+    "beside Images in a list of replies": (
+        '[{"Images": []},\n{"Images": [], "x-mine": 1,\n"Image": 1},\n{"Images": [{"Images": []}]}]',
+        [
+            (3, "'Image'", "is not known beside Images"),
+            (4, "'Images'", "is not known"),
+            (4, "", "has neither ImageName nor ImageArn"),
+        ],
+    ),
+    "an unfilled skeleton": (
+        SKELETON,
+        [
+            (2, "DeleteProperties", "can delete Description or DisplayName, not ''"),
+            (5, "Description", "is empty: null deletes, leaving out the key leaves alone"),
+            (6, "DisplayName", "is empty: null deletes, leaving out the key leaves alone"),
+            (7, "ImageName", "is empty"),
+            (8, "RoleArn", "is empty: null deletes, leaving out the key leaves alone"),
+        ],
+    ),
+    "both set and deleted": (
+        '{"ImageName": "a", "Description": "x",\n"DeleteProperties": ["Description"]}',
+        [(2, "DeleteProperties", "Description is both set and deleted")],
+    ),
+    "deleted twice": (
+        (
+            '{"ImageName": "a", "Description": null, "DisplayName": "x", "DeleteProperties":\n'
+            '["Description", "DisplayName", "display-name", "RoleArn", 1]}'
+        ),
+        [
+            (1, "DeleteProperties", "Description is deleted twice"),
+            (1, "DeleteProperties", "DisplayName is both set and deleted"),
+            (
+                1,
+                "DeleteProperties",
+                "can delete Description or DisplayName, not 'display-name'; did you mean DisplayName?",
+            ),
+            (1, "DeleteProperties", "can delete Description or DisplayName, not 'RoleArn'"),
+            (1, "DeleteProperties", "can delete Description or DisplayName, not the number '1'"),
+        ],
+    ),
+    "DeleteProperties no list": (
+        '{"ImageName": "a", "DeleteProperties": "Description"}',
+        [(1, "DeleteProperties", "must be a list of properties, not 'Description'")],
+    ),
+    "Expected": (
+        (
+            '{"ImageName": "a", "Description": 1,\n'
+            '"Expected": {"Descripton": "x", "DisplayName": "", "RoleArn": [], "Description": "y"}}'
+        ),
+        [
+            (1, "Description", "must be text or null, not the number '1'"),
+            (2, "'Descripton'", "is not known in Expected; did you mean Description?"),
+            (2, "Expected.DisplayName", "is empty: null is for a property that the image does not have"),
+            (2, "Expected.RoleArn", "must be text or null, not a list"),
+        ],
+    ),
+    "Expected no object": (
+        "ImageName: a\nExpected: [Description]\n",
+        [(2, "Expected", "must be an object of properties, not a list")],
+    ),
+    "Expected in YAML": (
+        "ImageName: a\nExpected:\n  Description: x\n  Description: y\n  RoleArn:\n",
+        [
+            (4, "Expected.Description", "is given twice"),
+            (
+                5,
+                "Expected.RoleArn",
+                "must be text or null, not nothing (null deletes, leaving out the key leaves alone)",
+            ),
+        ],
     ),
     "YAML, a list as key": (
         "? [a]\n: b\n",
