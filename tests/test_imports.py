@@ -27,7 +27,7 @@ GOOD = ("my-image", "--description", "x")
 
 HEAVY = {"boto3", "moto", "pydantic", "rich", "yaml"}
 # Whatever is wrong with a command line is found without these.
-SDK = {"botocore", "imagectl.aws.service_model", "jmespath", "platformdirs", "s3transfer", "urllib3"}
+SDK = {"botocore", "imagectl.aws.model", "jmespath", "platformdirs", "s3transfer", "urllib3"}
 # Of the standard library: each takes as long as several modules of ours.
 SLOW = {"asyncio", "concurrent.futures", "email", "http.client", "importlib.metadata", "ssl", "unittest"}
 
@@ -149,7 +149,7 @@ OWNERS = {
     "boto3": set[str](),
     "botocore": {
         "aws.sagemaker",
-        "aws.service_model",
+        "aws.model",
         "sandbox.service",
     },  # the sandbox judges by the service's own model
     "jmespath": {"render"},

@@ -31,12 +31,12 @@ def connect(connection: Connection, *, arn: ImageArn | None = None, log: Log | N
     # The door: 0.1 s that only who calls the service has to pay. Nothing of it before.
     import botocore.session
 
-    from imagectl.aws import service_model
+    from imagectl.aws import model
 
     region = None
     try:
         session = botocore.session.Session(profile=connection.profile)
-        service_model.install(session)
+        model.install(session)
         region = (
             connection.region
             or (arn.region if arn else None)

@@ -45,7 +45,7 @@ def image_names(
     """
     if prefix and not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9.-]*", prefix):
         return
-    from hashlib import sha256  # as in the service model
+    from hashlib import sha256  # here, as rejected input never gets so far
 
     path = directory / f"names-{sha256(key.encode(errors='replace')).hexdigest()[:32]}" if directory else None
     listing = _kept(path, time.time()) if path else None

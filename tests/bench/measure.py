@@ -46,6 +46,7 @@ class Command:
     program: str
     argv: tuple[str, ...]
     code: int = 0
+    cold: bool = False  # with a home of its own, in which nothing was ever kept
 
 
 class Sample(NamedTuple):
@@ -115,15 +116,22 @@ def in_turn(
     A first round is not counted: it leaves byte code and caches as a user's second run finds them.
     """
     samples: dict[Command, list[Sample]] = {command: [] for command in commands}
+
+    def sample(command: Command) -> Sample:
+        if not command.cold:
+            return run_once(command, environment)
+        with home() as fresh:
+            return run_once(command, {**environment, "HOME": fresh})
+
     for number in range(-1, rounds):
         first = max(number, 0) % len(commands)
         for command in (*commands[first:], *commands[:first]):
-            sample = run_once(command, environment)
+            found = sample(command)
             if number >= 0:
-                samples[command].append(sample)
+                samples[command].append(found)
         if sys.stderr.isatty():
             tell(f"\rround {number + 1} of {rounds}{'' if number + 1 < rounds else chr(10)}")
-    return {command: Measured(tuple(found)) for command, found in samples.items()}
+    return {command: Measured(tuple(all_)) for command, all_ in samples.items()}
 
 
 def tell(text: str) -> None:
