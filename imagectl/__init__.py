@@ -15,3 +15,4 @@ imports none; they meet in `cli` only. tests/test_imports.py reads the picture a
 """
 
 __version__ = "0.1.0"
+VERSION_LINE = f"imagectl {__version__}"

@@ -12,15 +12,14 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import FrameType
-from typing import TYPE_CHECKING, Literal, TextIO, cast
+from typing import TYPE_CHECKING, Literal, TextIO
 
-from imagectl import __version__
+from imagectl import VERSION_LINE
 from imagectl.errors import EXIT_CODES, ImagectlError, Terminated
 
 if TYPE_CHECKING:
-    from imagectl.cli import Request
     from imagectl.image import Progress
-    from imagectl.render import Color, Face, Output, Presentation
+    from imagectl.render import Face
 
 
 class Interrupted(KeyboardInterrupt):
@@ -62,17 +61,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
     from imagectl.image import Progress
-    from imagectl.render import Face
+    from imagectl.render import Face, Presentation
 
-    progress = Progress()
-    face = Face(_guess(argv), stdout=stdout, stderr=stderr)
+    progress, face = Progress(), Face(Presentation(), stdout=stdout, stderr=stderr)
     try:
-        request = _parse(argv, face, color=face.out_color)
-        if isinstance(request, int):
-            code = request
+        if list(argv) == ["--version"]:  # asked by scripts and prompts: Typer takes 30 ms
+            face.line(VERSION_LINE)
+            code = 0
         else:
-            face = Face(request.presentation, stdout=stdout, stderr=stderr)
-            code = request.run(face, progress)
+            from imagectl.cli import CommandLine
+
+            line = CommandLine(argv)
+            face = Face(line.presentation, stdout=stdout, stderr=stderr)
+            request = line.request(color=face.out_color)
+            code = request if isinstance(request, int) else request.run(face, progress)
         face.flush()
     except ImagectlError as error:
         return _fail(error, face, progress)
@@ -83,15 +85,6 @@ def _main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
         bug.__cause__ = exc
         return _fail(bug, face, progress)
     return code
-
-
-def _parse(argv: Sequence[str], face: "Face", *, color: bool) -> "Request | int":
-    if list(argv) == ["--version"]:  # asked by scripts and prompts: Typer takes 30 ms
-        face.line(f"imagectl {__version__}")
-        return 0
-    from imagectl import cli
-
-    return cli.parse(argv, color=color)
 
 
 def _fail(error: ImagectlError, face: "Face", progress: "Progress") -> int:
@@ -143,30 +136,6 @@ def _interrupted(stop: KeyboardInterrupt, progress: "Progress") -> ImagectlError
 
 def _kind(stop: KeyboardInterrupt) -> Literal["terminated", "interrupted"]:
     return "terminated" if isinstance(stop, Terminated) else "interrupted"
-
-
-def _guess(argv: Sequence[str]) -> "Presentation":
-    """The options of presentation as far as they can be seen in a command line that may not parse."""
-    from typing import get_args
-
-    from imagectl.render import Color, Output, Presentation
-
-    found: dict[str, str] = {}
-    words = list(argv[: argv.index("--")] if "--" in argv else argv)
-    for word, following in zip(words, [*words[1:], ""], strict=False):
-        flag, equals, value = word.partition("=")
-        if word.startswith(("-o", "-qo")):  # -o json, -ojson, -qo json
-            flag, equals = "--output", word.removeprefix("-q").removeprefix("-o")
-            value = equals
-        found[flag] = value if equals else following
-    output, color = found.get("--output"), found.get("--color")
-    if output not in get_args(Output):
-        output = "json" if "--query" in found else None
-    return Presentation(
-        output=cast("Output | None", output),
-        color=cast("Color", color) if color in get_args(Color) else "auto",
-        debug="--debug" in found,
-    )
 
 
 def _unraisable(unraisable: "sys.UnraisableHookArgs") -> None:

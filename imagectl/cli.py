@@ -12,8 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
-import imagectl
-from imagectl import tree
+from imagectl import VERSION_LINE, tree
 from imagectl.aws.connection import Connection
 from imagectl.aws.sagemaker import SageMaker, connect
 from imagectl.constraints import violations, wrong
@@ -494,7 +493,7 @@ def _did_you_mean(service: SageMaker, name: str) -> str | None:
 
 def _print_version(value: bool) -> None:
     if value:
-        typer.echo(f"imagectl {imagectl.__version__}")
+        typer.echo(VERSION_LINE)
         raise typer.Exit
 
 
@@ -537,25 +536,49 @@ def the_tree() -> tree.Tree:
     )
 
 
-def parse(argv: Sequence[str], *, color: bool) -> Request | int:
-    """The request in `argv`, or the exit code where the command line itself was the answer (--help).
+def _presentation_alone(*, presentation: Presentation, problems: list[Problem]) -> Presentation:
+    """What is read of a line whose command is not known."""
+    problems.clear()
+    return presentation
 
-    Raises ImagectlError (`usage`). `color` is for help pages.
-    """
-    try:
-        # Not `the_tree()(...)`: that would take Ctrl-C for its own, and a variable for a call to complete.
-        with the_tree().make_context("imagectl", list(argv), color=color) as context:
-            request: Request = context.command.invoke(context)
-    except typer.Exit as answered:
-        return answered.exit_code
-    except typer.TyperException as exc:
-        where = " ".join(["imagectl", *(word for word in argv[:1] if word in COMMANDS)])
-        message = " ".join(exc.format_message().split()).removesuffix(".")
-        raise ImagectlError(
-            "usage",
-            message,
-            hint=f"see {where} --help",
-            outcome="not-applied",
-            problems=[Problem("", message)],
-        ) from exc
-    return request
+
+class CommandLine:
+    """One command line: what it asks for and, be it wrong, how it wants to be answered."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._argv = list(argv)
+        self._tree = the_tree()
+
+    @property
+    def presentation(self) -> Presentation:
+        """The options of presentation, as far as they can be read."""
+        name, *words = self._argv or [""]
+        command = self._tree.get_command(None, name)
+        if command is None:
+            command, words = self._tree.build("", _presentation_alone), self._argv
+        values = command.lenient(words)
+        given = {name: values.get(name) for name in Presentation._fields}
+        return Presentation(**{name: value for name, value in given.items() if value is not None})
+
+    def request(self, *, color: bool) -> Request | int:
+        """What is asked for, or the exit code where the command line itself was the answer (--help).
+
+        Raises ImagectlError (`usage`). `color` is for help pages.
+        """
+        try:
+            # Calling the tree itself would take Ctrl-C for its own, and a variable for a call to complete.
+            with self._tree.make_context("imagectl", self._argv[:], color=color) as context:
+                request: Request = context.command.invoke(context)
+        except typer.Exit as answered:
+            return answered.exit_code
+        except typer.TyperException as exc:
+            where = " ".join(["imagectl", *(word for word in self._argv[:1] if word in COMMANDS)])
+            message = " ".join(exc.format_message().split()).removesuffix(".")
+            raise ImagectlError(
+                "usage",
+                message,
+                hint=f"see {where} --help",
+                outcome="not-applied",
+                problems=[Problem("", message)],
+            ) from exc
+        return request

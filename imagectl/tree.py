@@ -5,18 +5,25 @@ Owns how functions with groups of options become commands. Knows no command and 
 
 import inspect
 import re
-from collections.abc import Callable, Collection, Mapping
+import shlex
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from imagectl.errors import Problem, usage
+from imagectl.text import quote
 
 Function = Callable[..., Any]
 Details = Callable[[], tuple[str, Mapping[str, str]]]  # a heading and its rows
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
+_LENIENT: dict[str, Any] = {
+    "resilient_parsing": True,
+    "ignore_unknown_options": True,
+    "allow_extra_args": True,
+}
 
 
 def tree(
@@ -36,11 +43,11 @@ def tree(
     """
     app = typer.Typer(cls=Tree, add_completion=False, rich_markup_mode=None, context_settings=_SETTINGS)
     app.callback()(root)
-    built: Tree = typer.main.get_command(app)  # type: ignore[assignment]
-    built.functions, built.listed, built.groups = {**commands, **hidden}, commands, groups
-    built.runners, built.details = runners, details
-    built.commands = dict.fromkeys(commands, built)  # for "did you mean": the names alone matter
-    return built
+    tree: Tree = typer.main.get_command(app)  # type: ignore[assignment]
+    tree.functions, tree.listed, tree.groups = {**commands, **hidden}, commands, groups
+    tree.runners, tree.details, tree.built = runners, details, {}
+    tree.commands = dict.fromkeys(commands, tree)  # for "did you mean": the names alone matter
+    return tree
 
 
 class _Page:
@@ -81,7 +88,44 @@ class _Page:
         return page
 
 
+class _Word(str):
+    """A word of the command line, whole. What stands behind a `=` or in a cluster like -ojson is no _Word."""
+
+    __slots__ = ()
+
+
 class _Command(_Page, TyperCommand):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        problems = [] if ctx.resilient_parsing else self._forgotten(args)
+        if problems:
+            raise usage(problems)
+        return super().parse_args(ctx, args)
+
+    def lenient(self, words: Sequence[str]) -> dict[str, Any]:
+        """The values of a line that may be wrong: what can't be read is passed over."""
+        return self.make_context(self.name, list(words), **_LENIENT).params
+
+    def _forgotten(self, words: Sequence[str]) -> list[Problem]:
+        """The options whose value looks like an option: the variable that was to give the value is empty."""
+        context = typer.Context(self, **{**self.context_settings, **_LENIENT})
+        options: list[Any] = [p for p in self.get_params(context) if p.param_type_name == "option"]
+        valued = [option for option in options if not option.is_flag]
+        parser = self.make_parser(context)
+        for option in valued:  # to have all of its values, not the last one only
+            parser.add_option(option, option.opts, option.name, action="append")
+        values, _, _ = parser.parse_args([_Word(word) for word in words])
+        looks_like_option = _looks_like_option_of(options)
+        return [
+            Problem(
+                flag := max(option.opts, key=len),
+                f"needs a value, and {quote(value)} looks like an option; "
+                f"if it is the value: {flag}={shlex.quote(value)}",
+            )
+            for option in valued
+            for value in values.get(option.name, ())
+            if isinstance(value, _Word) and looks_like_option(value)
+        ]
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         super().format_options(ctx, formatter)
         details = ctx.parent.command.details if ctx.parent else {}
@@ -89,6 +133,23 @@ class _Command(_Page, TyperCommand):
             heading, rows = details[self.name]()
             with formatter.section(heading):
                 formatter.write_dl(list(rows.items()))
+
+
+def _looks_like_option_of(options: Collection[Any]) -> Callable[[str], bool]:
+    """Whether a word is one of `options`: alone, with its value, shortened, or in a cluster."""
+    names = {name: option.is_flag for option in options for name in option.opts}
+    short = [name for name in names if not name.startswith("--")]
+    flags = "".join(name[1] for name in short if names[name])
+    valued = "".join(name[1] for name in short if not names[name])
+    cluster = re.compile(f"-[{flags}]*([{flags}]" + (f"|[{valued}].*)" if valued else ")"), re.DOTALL)
+
+    def looks_like_option(word: str) -> bool:
+        if word.startswith("--"):  # alone it ends the options, and begins each
+            shortened = word.partition("=")[0]
+            return any(name.startswith(shortened) for name in names)
+        return cluster.fullmatch(word) is not None
+
+    return looks_like_option
 
 
 class Tree(_Page, TyperGroup):
@@ -99,18 +160,25 @@ class Tree(_Page, TyperGroup):
     groups: Mapping[Any, Function]
     runners: Collection[str]
     details: Mapping[str, Details]
+    built: dict[str, _Command]
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         return list(self.listed)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        function = self.functions.get(cmd_name)
-        if function is None:
+        if cmd_name not in self.functions:
             return None
+        if cmd_name not in self.built:
+            self.built[cmd_name] = self.build(cmd_name, self.functions[cmd_name])
+        return self.built[cmd_name]
+
+    def build(self, name: str, function: Function) -> _Command:
+        """`function` as a command: also one that is in no list."""
         one = typer.Typer(add_completion=False, rich_markup_mode=None)
-        settings = {**_SETTINGS, "allow_interspersed_args": cmd_name not in self.runners}
-        one.command(cmd_name, cls=_Command, context_settings=settings)(_flat(function, self.groups))
-        return typer.main.get_command(one)
+        settings = {**_SETTINGS, "allow_interspersed_args": name not in self.runners}
+        one.command(name, cls=_Command, context_settings=settings)(_flat(function, self.groups))
+        command: _Command = typer.main.get_command(one)  # type: ignore[assignment]
+        return command
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         summaries = [(name, inspect.getdoc(f) or "") for name, f in self.listed.items()]
