@@ -1,0 +1,190 @@
+"""The played `aws.SageMaker`: sends requests on a network where anything may become of them.
+
+How a call is repeated is botocore's standard mode; how an exception and a code become an error, and what is
+known of a request after each attempt, is imagectl's own code.
+"""
+
+from collections.abc import Callable, Iterator
+from copy import copy
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
+
+from imagectl.aws.failures import FOREIGN, Row, translated
+from imagectl.aws.sagemaker import _Call
+from imagectl.errors import THROTTLES, ImagectlError
+from imagectl.image import Image, ImageUpdate, Progress
+
+from .backend import Answer, Backend, Request
+from .events import Fate
+from .scheduler import Scheduler
+
+_URL = "https://sagemaker.example"
+_EXCEPTIONS: dict[str, Callable[[], Exception]] = {
+    "EndpointConnectionError": lambda: EndpointConnectionError(endpoint_url=_URL),
+    "ConnectTimeoutError": lambda: ConnectTimeoutError(endpoint_url=_URL),
+    "ConnectionClosedError": lambda: ConnectionClosedError(endpoint_url=_URL),
+    "ReadTimeoutError": lambda: ReadTimeoutError(endpoint_url=_URL),
+}
+_REPEATED_STATUS = frozenset((500, 502, 503, 504))
+
+
+class Network(NamedTuple):
+    """What lies between client and service, in one world."""
+
+    latency: float = 0.05  # seconds there and back, at most
+    late: float = 30.0  # seconds after which a request is carried out that was given up
+    attempts: int = 3
+    connect_timeout: float = 5.0
+    read_timeout: float = 30.0
+
+
+class Weather(Protocol):
+    """Who says what becomes of the next request."""
+
+    @property
+    def run(self) -> int: ...
+
+    def fate(self, operation: str) -> tuple[str, Fate]: ...
+
+
+class _ServiceError(Exception):
+    """Has what botocore's ClientError has."""
+
+    def __init__(self, code: str, status: int, request_id: str | None) -> None:
+        super().__init__(code)
+        meta = {"HTTPStatusCode": status, **({"RequestId": request_id} if request_id else {})}
+        self.response: dict[str, dict[str, Any]] = {
+            "Error": {"Code": code, "Message": code},
+            "ResponseMetadata": meta,
+        }
+
+
+class Client:
+    """Implements `imagectl.image.Service`."""
+
+    def __init__(self, backend: Backend, network: Network, scheduler: Scheduler, weather: Weather) -> None:
+        self._backend, self._network, self._scheduler, self._weather = backend, network, scheduler, weather
+        self.region, self.attempts = backend.place.region, network.attempts
+
+    def once(self) -> "Client":
+        single = copy(self)
+        single.attempts = 1
+        return single
+
+    def describe(self, name: str, *, glance: bool = False) -> Image:
+        fields = self._call("DescribeImage", name, lambda: self._backend.describe(name), glance=glance)
+        if "ImageArn" not in fields:
+            raise self._foreign("DescribeImage", name)
+        return Image(fields)
+
+    def update(self, update: ImageUpdate, progress: Progress) -> str:
+        call = _Call(progress)
+        name, sent = update.name, dict(update.wanted)
+
+        def arriving() -> Callable[[], Answer]:
+            request = Request(self._weather.run, name, sent, self._scheduler.now)
+            self._backend.requests.append(request)
+            return lambda: self._backend.update(request)
+
+        fields = self._call("UpdateImage", name, arriving, call=call)
+        if "ImageArn" not in fields:
+            raise self._foreign("UpdateImage", name)
+        progress.outcome = "applied"
+        return str(fields["ImageArn"])
+
+    def list(self, *, glance: bool = False, **_filters: Any) -> Iterator[Image]:
+        token = 0
+        while True:
+            page = self._call("ListImages", "", partial(self._backend.list, token), glance=glance)
+            if "Images" not in page:
+                raise self._foreign("ListImages", None)
+            yield from map(Image, page["Images"])
+            if "NextToken" not in page:
+                return
+            token = int(page["NextToken"])
+
+    def _call(
+        self,
+        operation: str,
+        name: str,
+        arrives: Callable[[], Any],
+        *,
+        call: _Call | None = None,
+        glance: bool = False,
+    ) -> dict[str, Any]:
+        call = call or _Call()
+        attempts = 1 if glance else self.attempts
+        for number in range(1, attempts + 1):
+            try:
+                return self._try(operation, name, arrives, call, glance=glance)
+            except Exception as failure:
+                if number < attempts and _is_repeated(failure):
+                    self._scheduler.sleep(self._scheduler.jitter() * min(2 ** (number - 1), 20))
+                    continue
+                outcome = call.outcome if operation == "UpdateImage" else None
+                facts = {"image_name": name or None, "region": self.region, "attempts": call.sent or None}
+                raise translated(
+                    failure, Row("internal"), operation=operation, outcome=outcome, **facts
+                ) from failure
+        raise AssertionError
+
+    def _try(
+        self, operation: str, name: str, arrives: Callable[[], Any], call: _Call, *, glance: bool
+    ) -> dict[str, Any]:
+        """One attempt, until its reply is there or given up."""
+        scheduler, network = self._scheduler, self._network
+        scheduler.step()
+        label, fate = self._weather.fate(operation)
+        if fate.raises == "NoCredentialsError":
+            raise NoCredentialsError
+        call.sending()
+        carry_out = arrives() if operation == "UpdateImage" else arrives
+        if operation == "UpdateImage":
+            self._backend.requests[-1].fate = label
+        answers: list[Answer] = []
+        there, back = network.latency * scheduler.jitter(), network.latency * scheduler.jitter()
+        if fate.carried != "never":
+            late = network.late if fate.carried == "late" else 0
+            scheduler.at(scheduler.now + there + late, lambda: answers.append(carry_out()))
+        patience = network.read_timeout if fate.raises != "ConnectTimeoutError" else network.connect_timeout
+        if glance:
+            patience = min(patience, 5.0 if fate.raises != "ConnectTimeoutError" else 2.0)
+        scheduler.sleep(patience if fate.slow else there + back)
+        if fate.raises:
+            failure = _EXCEPTIONS[fate.raises]()
+            call.received(None, failure)
+            raise failure
+        status, said = (fate.status, fate.code) if fate.status else answers[0]
+        call.received({"ResponseMetadata": {"HTTPStatusCode": status}}, None)
+        if isinstance(said, dict):
+            return said
+        if status < 300:  # somebody else's page
+            return {}
+        raise _ServiceError(said or str(status), status, "4f1c" if said else None)
+
+    def _foreign(self, operation: str, name: str | None) -> ImagectlError:
+        return ImagectlError(
+            "refused",
+            FOREIGN.message or "",
+            operation=operation,
+            image_name=name,
+            region=self.region,
+            outcome="unknown" if operation == "UpdateImage" else None,
+        )
+
+
+def _is_repeated(failure: Exception) -> bool:
+    """Whether botocore's standard mode tries again."""
+    if not isinstance(failure, _ServiceError):
+        return not isinstance(failure, NoCredentialsError)
+    code = str(failure.response["Error"]["Code"]).removesuffix("Exception")
+    status = failure.response["ResponseMetadata"]["HTTPStatusCode"]
+    return status in _REPEATED_STATUS or code in THROTTLES or code == "RequestTimeout"

@@ -1,0 +1,285 @@
+"""A world played from beginning to end: the run that things happen to, the runs after it, the undo.
+
+Puts together what the other modules play, has events happen when their time has come, and keeps what was
+said. Judges nothing: that is for `invariants`.
+"""
+
+import json
+import signal
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from typing import Any, NamedTuple
+
+from imagectl.errors import ImagectlError
+from imagectl.image import Change, Outcome
+
+from . import program
+from .backend import Backend, Place, PlayedImage
+from .client import Client
+from .disk import Disk
+from .events import DISKS, ENDS, FATES, SIGNALS, STRANGERS, THREADS, Event, Fate
+from .scheduler import Scheduler
+from .setup import ACCOUNTS, REGIONS, Setup, Target
+
+
+class Told(NamedTuple):
+    """What a run said of one image, and when."""
+
+    run: int
+    place: Place
+    name: str
+    result: str
+    when: float
+    changes: tuple[Change, ...] = ()
+    error: ImagectlError | None = None
+
+
+@dataclass(slots=True)
+class Run:
+    """One process: what it was, what came of it."""
+
+    number: int
+    purpose: str  # "first", "same again", "calm", "idle", "undo"
+    started: float
+    ended: float = 0.0
+    code: int | None = None
+    dead: str = ""
+    error: ImagectlError | None = None  # what it ended with, on the whole
+    in_doubt: tuple[str, ...] = ()  # the images that it named when it was ended, as not known
+    calm: bool = False
+    undo: str = ""  # the path of its rollback file
+
+
+@dataclass(slots=True)
+class Seen:
+    """What `invariants` judge by."""
+
+    setup: Setup
+    backends: dict[Place, Backend]
+    told: list[Told] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    trace: list[tuple[Any, ...]] = field(default_factory=list)
+    crashes: list[str] = field(default_factory=list)
+    happened: Counter[str] = field(default_factory=Counter)
+    # By run: what each rollback file had when a request was sent; what of it can be read afterwards.
+    meddled: set[tuple[Place, str]] = field(default_factory=set)
+    unrecorded: list[str] = field(default_factory=list)
+    reads_failed: set[int] = field(default_factory=set)  # the runs
+
+    def image(self, target: Target) -> PlayedImage:
+        return self.backends[target.place].images[target.name]
+
+    def run(self, number: int) -> Run:
+        return self.runs[number]
+
+
+class World:
+    def __init__(self, setup: Setup, seed: int) -> None:
+        self.setup = setup
+        self._random = Random(seed).random
+        self.scheduler = Scheduler(Random(-seed - 1), preempt=setup.preempt, log=self.log)
+        self.seen = Seen(setup, self._backends())
+        self.disk = Disk(self._disk_event, self.scheduler.step)
+        self._counts: Counter[str] = Counter()
+        self._due: defaultdict[tuple[str, int], list[Event]] = defaultdict(list)
+        self._lasting: tuple[str, Fate] | None = None
+        self._threads_left: set[int] | None = None
+        self.calm = False
+
+    def play(self) -> Seen:
+        self._prepare()
+        self._process("first")
+        if self.setup.at_once:
+            self._process("same again")
+        self._calm_down()
+        last = self._process("calm")
+        if last.code == 0:
+            self._process("idle")
+        if self.setup.verb == "apply":
+            for run in reversed(self.seen.runs[:]):
+                if run.undo and self.disk.read(run.undo) is not None:
+                    self._process("undo", manifest=self.disk.read(run.undo))
+        self.scheduler.pass_all()
+        return self.seen
+
+    # What the played processes are given.
+
+    def connect(self, profile: str | None, region: str | None) -> Client:
+        place = Place(ACCOUNTS[profile or "default"], region or REGIONS[0])
+        return Client(self.seen.backends[place], self._network, self.scheduler, self)
+
+    @property
+    def run(self) -> int:
+        return len(self.seen.runs) - 1
+
+    def tell(self, place: Place, outcome: Outcome) -> None:
+        told = Told(
+            self.run,
+            place,
+            outcome.name,
+            outcome.result,
+            self.scheduler.now,
+            outcome.changes,
+            outcome.error,
+        )
+        self.seen.told.append(told)
+        self.log("says", outcome.name, outcome.result, outcome.error.message if outcome.error else "")
+
+    def log(self, *what: Any) -> None:
+        self.seen.trace.append((self.scheduler.now, self.run, self.scheduler.who, *what))
+
+    # What happens.
+
+    def fate(self, operation: str) -> tuple[str, Fate]:
+        """What becomes of the next request."""
+        kind = "own"
+        for event in self._count(operation):
+            kind = event.kind
+        label, fate = (kind, FATES[kind]) if kind != "own" or not self._lasting else self._lasting
+        if fate.lasting and not self._lasting:
+            self._lasting = label, fate
+        if label != "own":
+            self.seen.happened[label] += 1
+            if operation != "UpdateImage":
+                self.seen.reads_failed.add(self.run)
+        self.log(operation, label)
+        return label, fate
+
+    def _count(self, what: str) -> list[Event]:
+        """Those of the events whose count this is that are for who counts; all others happen here."""
+        if self.calm:
+            return []
+        self._counts[what] += 1
+        due = self._due.get((what, self._counts[what]))
+        if not due:
+            return []
+        for event in due:
+            self._happen(event)
+        return [event for event in due if event.kind in FATES or event.kind in DISKS]
+
+    def _happen(self, event: Event) -> None:
+        if event.kind in SIGNALS:
+            self.seen.happened[event.kind] += 1
+            self.scheduler.interrupt(signal.Signals[SIGNALS[event.kind]])
+        elif event.kind in ENDS:
+            self.seen.happened[event.kind] += 1
+            self.scheduler.kill(event.kind)
+
+    def _disk_event(self, operation: str) -> str:
+        kind = ""
+        for event in self._count(operation):
+            kind = event.kind
+            self.seen.happened[kind] += 1
+            self.log(kind)
+        return kind
+
+    def _step_event(self) -> None:
+        scheduler = self.scheduler
+        due = self._steps.pop(0)
+        scheduler.alarm = self._steps[0].at if self._steps else 0
+        if not self.calm:
+            self._happen(due)
+
+    def _meddle(self, event: Event) -> None:
+        target = self.setup.targets[event.which]
+        if self.calm or not self.seen.backends[target.place].meddle(event.kind, target.name, target.wanted):
+            return
+        self.seen.happened[event.kind] += 1
+        self.seen.meddled.add((target.place, target.name))
+
+    def _unstartable(self, number: int) -> bool:
+        for event in self.setup.events:
+            if event.kind in THREADS and not self.calm:
+                one = event.kind == "one thread can't start"
+                if number == event.at if one else number >= event.at:
+                    self.seen.happened[event.kind] += 1
+                    return True
+        return False
+
+    # How it goes.
+
+    def _prepare(self) -> None:
+        self._network = self.setup.network
+        self._steps = sorted(
+            (event for event in self.setup.events if event.what == "step"), key=lambda event: event.at
+        )
+        for event in self.setup.events:
+            if event.kind in STRANGERS:
+                self.scheduler.at(event.at + self._random(), partial(self._meddle, event))
+            for number in range(event.at, event.at + event.times):
+                self._due[event.what, number].append(event)
+        self.scheduler.on_alarm = self._step_event
+        self.scheduler.unstartable = self._unstartable
+
+    def _backends(self) -> dict[Place, Backend]:
+        backends = {
+            Place(account, region): Backend(
+                Place(account, region),
+                self.setup.nature,
+                now=lambda: self.scheduler.now,
+                chance=self._random,
+                log=self.log,
+            )
+            for account in ACCOUNTS.values()
+            for region in REGIONS
+        }
+        for target in self.setup.targets:
+            backends[target.place].add(target.name, target.has)
+        for backend in backends.values():
+            for number in range(self.setup.others):
+                backend.add(f"other-{number}", {"RoleArn": "arn:aws:iam::111111111111:role/old"})
+        return backends
+
+    def _process(self, purpose: str, *, manifest: bytes | None = None) -> Run:
+        if self.calm:
+            self._come_to_rest()
+        run = Run(len(self.seen.runs), purpose, self.scheduler.now, calm=self.calm)
+        self.seen.runs.append(run)
+        # Steps are each process's own; what is counted else goes on from run to run.
+        self.scheduler.alarm = self._steps[0].at if self._steps and not self.calm else 0
+        before = {number: signal.getsignal(number) for number in program.SIGNALS}
+        try:
+            self.scheduler.run(
+                lambda: program.main(self, run, manifest),
+                stall=0 if self.calm else self.setup.stall,
+            )
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        run.dead, run.ended = self.scheduler.dead, self.scheduler.now
+        self.log("exit", run.code, run.dead)
+        if run.dead == "power":
+            self.disk.lose_power(self._random())
+        for crash in self.scheduler.crashes:
+            self.seen.crashes.append(f"run {run.number}: {type(crash).__name__}: {crash}")
+        self.scheduler.crashes.clear()
+        return run
+
+    def _calm_down(self) -> None:
+        self.calm, self._lasting = True, None
+        self.scheduler.pass_all()
+        for backend in self.seen.backends.values():
+            backend.nature = backend.nature._replace(failing=frozenset())
+
+    def _come_to_rest(self) -> None:
+        """All that changes is changed, and is there to be read."""
+        ends = [
+            image.history[-1][0] for each in self.seen.backends.values() for image in each.images.values()
+        ]
+        self.scheduler.pass_until(max(self.scheduler.now, *ends) + 10)
+
+
+def manifest_of(setup: Setup) -> bytes:
+    """What is declared, as JSON Lines."""
+    lines = []
+    for target in setup.targets:
+        place = {"Profile": target.profile} if target.profile != "default" else {}
+        if target.by_arn:
+            account, region = target.place
+            named = {"ImageArn": f"arn:aws:sagemaker:{region}:{account}:image/{target.name}"}
+        else:
+            named = {"ImageName": target.name, "Region": target.region}
+        lines.append(json.dumps({**named, **place, **target.wanted}) + "\n")
+    return "".join(lines).encode()
