@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from imagectl.errors import ImagectlError, Problem, usage
 from imagectl.fleet.manifest import Entry, repeated
-from imagectl.fleet.pool import do_all
+from imagectl.fleet.pool import THREADS, Threads, do_all
 from imagectl.fleet.sender import Job
 from imagectl.image import PROPERTIES, Image, ImageArn, Outcome, Service
 from imagectl.text import quote
@@ -46,7 +46,7 @@ def locate(entries: Sequence[Entry], connect: Connect, shard: Shard) -> list[tup
     return [(e, service) for e, service in located if shard.has(service.region, e.update.name)]
 
 
-def look(located: Sequence[tuple[Entry, Service]], threads: int) -> list[Job]:
+def look(located: Sequence[tuple[Entry, Service]], size: int, *, threads: Threads = THREADS) -> list[Job]:
     """Each entry with its image as it is and the plan for it: one sweep of ListImages per service.
 
     Roles are not listed, so an image that declares one is read by itself.
@@ -65,11 +65,11 @@ def look(located: Sequence[tuple[Entry, Service]], threads: int) -> list[Job]:
         if image is not None:
             sought[service].found[image.name] = _cut(service.describe(image.name))
 
-    do_all(sweep, list(sought), threads)
+    do_all(sweep, list(sought), size, threads=threads)
     states = [(entry, service, sought[service].find(entry)) for entry, service in located]
     _refuse_other_accounts(states)
     _refuse(repeated((entry.line, image.arn, ()) for entry, _, image in states if image))
-    do_all(describe, [(e, i) for e, i in located if "RoleArn" in e.update.wanted], threads)
+    do_all(describe, [(e, i) for e, i in located if "RoleArn" in e.update.wanted], size, threads=threads)
     return [_job(e, service, sought[service].find(e), sought[service].size) for e, service in located]
 
 

@@ -1,48 +1,117 @@
-"""Threads that do one thing for many items."""
+"""Threads, and many items that they do one thing for.
+
+Owns how the fleet comes to threads and to what they share: all of it is in `Threads`, a value that is passed
+in beside the clock. Nobody else here makes any.
+"""
 
 import threading
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
-from typing import Any
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol
 
 
-def start(work: Callable[[Any], Any], items: Sequence[Any], threads: int, put: Callable[[Any], None]) -> None:
-    """Have threads do `work` for all items and give `put` each result. `work` must not raise.
+class Lock(Protocol):
+    def __enter__(self) -> bool: ...
 
-    The threads are daemons: where the program has to end at once, none of them holds it.
-    """
-    todo, lock, none = iter(items), threading.Lock(), object()
-
-    def worker() -> None:
-        while True:
-            with lock:
-                item = next(todo, none)
-            if item is none:
-                return
-            put(work(item))
-
-    for _ in range(min(threads, len(items))):
-        threading.Thread(target=worker, daemon=True).start()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None: ...
 
 
-def do_all(work: Callable[[Any], None], items: Sequence[Any], threads: int) -> None:
+class Event(Protocol):
+    def set(self) -> None: ...
+
+    def is_set(self) -> bool: ...
+
+    def wait(self, timeout: float) -> bool:
+        """Whether it is set, waiting for that `timeout` seconds at most."""
+
+
+class Queue(Protocol):
+    def put(self, item: Any) -> None: ...
+
+    def get(self, *, timeout: float) -> Any:
+        """The next item; raises queue.Empty where none came in time."""
+
+
+def _start(work: Callable[[], None]) -> bool:
+    try:
+        # A daemon: where the program has to end at once, it doesn't wait for its threads.
+        threading.Thread(target=work, daemon=True).start()
+    except (RuntimeError, MemoryError):  # a container's limit, or no memory for a stack
+        return False
+    return True
+
+
+class Threads(NamedTuple):
+    """Where threads and what they share come from. `start` is False where no thread could be had."""
+
+    start: Callable[[Callable[[], None]], bool] = _start
+    lock: Callable[[], Lock] = threading.Lock
+    event: Callable[[], Event] = threading.Event
+    queue: Callable[[], Queue] = SimpleQueue
+
+
+THREADS = Threads()
+
+
+class Pool:
+    """Does `work` for all items, with as many threads as can be had up to `size`. `work` must not raise."""
+
+    def __init__(
+        self, work: Callable[[Any], object], items: Sequence[Any], size: int, threads: Threads
+    ) -> None:
+        self._work, self._items, self._lock, self._none = work, iter(items), threads.lock(), object()
+        self.size = 0  # how many threads could be had; with none, who made the pool calls `one` by itself
+        while self.size < min(size, len(items)) and threads.start(self._all):
+            self.size += 1
+
+    def one(self) -> bool:
+        """Do the next item; False where none is left."""
+        with self._lock:
+            item = next(self._items, self._none)
+        if item is self._none:
+            return False
+        self._work(item)
+        return True
+
+    def _all(self) -> None:
+        while self.one():
+            pass
+
+
+def do_all(
+    work: Callable[[Any], None], items: Sequence[Any], size: int, *, threads: Threads = THREADS
+) -> None:
     """Do `work` for all items; the first failure is raised, and then nothing more is begun."""
-    results: SimpleQueue[Any] = SimpleQueue()
-    stop = threading.Event()
+    results, stop = threads.queue(), threads.event()
 
-    def one(item: Any) -> BaseException | None:
+    def one(item: Any) -> None:
+        failure = None
         try:
             if not stop.is_set():
                 work(item)
-        except BaseException as exc:  # noqa: BLE001 - raised in the main thread
-            return exc
-        return None
+        except BaseException as exc:  # noqa: BLE001 - raised in the thread that waits for it
+            failure = exc
+        results.put(failure)
 
-    start(one, items, threads, results.put)
     try:
-        for _ in items:
-            failure = results.get()
-            if isinstance(failure, BaseException):
+        pool = Pool(one, items, size, threads)
+        left = len(items)
+        while left:
+            if not pool.size:
+                pool.one()
+            try:
+                failure = results.get(timeout=1.0)
+            except Empty:
+                continue
+            if failure is not None:
                 raise failure
+            left -= 1
     finally:
         stop.set()

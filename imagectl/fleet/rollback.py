@@ -4,13 +4,15 @@ Owns how such a line looks, that it is durable when `add` returns, and what a cr
 nothing of what is sent.
 """
 
+import errno
 import json
 import os
-import threading
 from collections.abc import Iterable, Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, Protocol
 
 from imagectl.errors import ImagectlError, Problem, usage
+from imagectl.fleet.pool import THREADS, Threads
 from imagectl.image import DELETABLE, Change
 from imagectl.text import quote
 
@@ -45,20 +47,41 @@ def is_torn(head: str, tail: str) -> bool:
     return False
 
 
+class Disk(Protocol):
+    """What the file is written with: the module os, or what plays it."""
+
+    def open(self, path: str, flags: int, mode: int = 0o777) -> int: ...
+
+    def write(self, fd: int, data: memoryview, /) -> int: ...
+
+    def fsync(self, fd: int) -> None: ...
+
+    def close(self, fd: int) -> None: ...
+
+    def unlink(self, path: str) -> None: ...
+
+
 class RollbackFile:
     """A new file, private to its owner. `add` may be called from many threads."""
 
-    def __init__(self, path: str) -> None:
-        """Make the file. Raises `usage` where it exists or can't be made."""
+    def __init__(self, path: str, *, threads: Threads = THREADS, disk: Disk = os) -> None:
+        """Make the file. Raises `usage` where it exists or can't be made; then there is none."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_APPEND | os.O_CLOEXEC
-        self.path = path
+        self.path, self._disk = path, disk
         try:
-            self._fd = os.open(path, flags, 0o600)
-            _sync_directory(path)
+            self._fd = disk.open(path, flags, 0o600)
         except OSError as exc:
             raise usage([Problem("--rollback-file", _cannot(path, exc))]) from exc
+        try:
+            _sync_directory(path, disk)
+        except OSError as exc:
+            with suppress(OSError):
+                disk.close(self._fd)
+            with suppress(OSError):
+                disk.unlink(path)
+            raise usage([Problem("--rollback-file", _cannot(path, exc))]) from exc
         self._waiting: list[bytes] = []
-        self._queue, self._disk = threading.Lock(), threading.Lock()
+        self._queue, self._writing = threads.lock(), threads.lock()
         self._broken: OSError | None = None
 
     def add(self, entry: Mapping[str, Any]) -> None:
@@ -69,7 +92,7 @@ class RollbackFile:
         line = f"{json.dumps(entry)}\n".encode()
         with self._queue:
             self._waiting.append(line)
-        with self._disk:
+        with self._writing:
             with self._queue:
                 lines, self._waiting = self._waiting, []
             try:
@@ -87,13 +110,14 @@ class RollbackFile:
                 ) from exc
 
     def close(self) -> None:
-        os.close(self._fd)
+        with suppress(OSError):  # each line was on disk when `add` returned
+            self._disk.close(self._fd)
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
-            view = view[os.write(self._fd, view) :]
-        os.fsync(self._fd)
+            view = view[self._disk.write(self._fd, view) :]
+        self._disk.fsync(self._fd)
 
 
 def problems(path: str) -> list[Problem]:
@@ -112,10 +136,16 @@ def _cannot(path: str, exc: OSError) -> str:
     return f"can't be made: {quote(path)} ({exc.strerror})"
 
 
-def _sync_directory(path: str) -> None:
-    """A file whose name isn't on disk is lost with the machine, however well its lines are."""
-    fd = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY)  # noqa: PTH120
+def _sync_directory(path: str, disk: Disk) -> None:
+    """A file whose name isn't on disk is lost with the machine, however well its lines are.
+
+    Not every file system can be told so of a directory (CIFS, FUSE): those that say it can't are believed.
+    """
+    fd = disk.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY)  # noqa: PTH120
     try:
-        os.fsync(fd)
+        disk.fsync(fd)
+    except OSError as exc:
+        if exc.errno not in {errno.EINVAL, errno.ENOSYS}:
+            raise
     finally:
-        os.close(fd)
+        disk.close(fd)

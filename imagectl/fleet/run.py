@@ -2,15 +2,16 @@
 under way finish. How one image is sent is sender.py's.
 """
 
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Any
 
 from imagectl.errors import ImagectlError
-from imagectl.fleet.pool import start
-from imagectl.fleet.rollback import RollbackFile
+from imagectl.fleet.pool import THREADS, Pool, Threads
+from imagectl.fleet.rollback import Disk, RollbackFile
 from imagectl.fleet.sender import FleetOptions, Job, Sender
 from imagectl.fleet.tally import Tally, images_in_words
 from imagectl.image import Outcome, Progress
@@ -27,6 +28,8 @@ def run(
     beat: Callable[[int, int], None],
     note: Callable[[str], None],
     clock: Clock,
+    threads: Threads = THREADS,
+    disk: Disk = os,
 ) -> Tally:
     """Bring all images to what they should be: `tell` gets each outcome as it comes, `beat` their count.
 
@@ -34,14 +37,16 @@ def run(
     what is not sent yet; the rest is finished and told. A signal is raised again when all that is done; a
     second one at once.
     """
-    results: SimpleQueue[Outcome | int] = SimpleQueue()
-    rollback = RollbackFile(rollback_file) if rollback_file is not None else None
-    sender = Sender(options, rollback=rollback, clock=clock, put=results.put)
+    results = threads.queue()
+    rollback = RollbackFile(rollback_file, threads=threads, disk=disk) if rollback_file is not None else None
+    sender = Sender(options, rollback=rollback, clock=clock, threads=threads, put=results.put)
     tally = Tally(len(jobs))
     with _signals(results.put) as resume:
-        start(sender.send, jobs, options.concurrency, lambda _: None)
+        pool = Pool(sender.send, jobs, options.concurrency, threads)
         caught = None
         while tally.done < tally.total:
+            if not pool.size:
+                pool.one()
             try:
                 result = results.get(timeout=0.2)
             except Empty:

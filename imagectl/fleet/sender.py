@@ -4,13 +4,13 @@ Runs in the threads of a pool and owns what they share: the pace that each servi
 and the reasons to stop. What comes of each image goes to `put`, once. Prints nothing.
 """
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from imagectl.errors import ImagectlError
 from imagectl.fleet import rollback as rollbacks
 from imagectl.fleet.manifest import Entry
+from imagectl.fleet.pool import Event, Threads
 from imagectl.fleet.rate import Pace
 from imagectl.fleet.settling import Waiting, Watcher
 from imagectl.image import MOVING, Change, Image, ImageUpdate, Outcome, Progress, Service, diff
@@ -49,12 +49,12 @@ class Job:
 class _Lane:
     """One service's turn-taking: its clients, and the pace it was found to admit."""
 
-    def __init__(self, service: Service, clock: Clock) -> None:
+    def __init__(self, service: Service, clock: Clock, threads: Threads) -> None:
         self.service, self.once = service, service.once()
         self._clock, self._pace = clock, Pace()
-        self._turn, self._lock = threading.Lock(), threading.Lock()
+        self._turn, self._lock = threads.lock(), threads.lock()
 
-    def turn(self, stop: threading.Event) -> bool:
+    def turn(self, stop: Event) -> bool:
         """Wait until a request may go; False where nothing is to be sent any more."""
         with self._turn:
             while not stop.is_set():
@@ -82,15 +82,17 @@ class Sender:
         *,
         rollback: rollbacks.RollbackFile | None,
         clock: Clock,
+        threads: Threads,
         put: Callable[[Outcome], None],
     ) -> None:
-        self._options, self._rollback, self._clock, self._put = options, rollback, clock, put
-        self._lock = threading.Lock()
+        self._options, self._rollback, self._put = options, rollback, put
+        self._clock, self._threads = clock, threads
+        self._lock = threads.lock()
         self._lanes: dict[Service, _Lane] = {}
         self._watchers: dict[Service, Watcher] = {}
         self._under_way: dict[Job, Progress] = {}
         self._failures = 0
-        self._stop, self._leave = threading.Event(), threading.Event()
+        self._stop, self._leave = threads.event(), threads.event()
         self.why = ""  # why nothing new is sent
         self.fatal: ImagectlError | None = None
 
@@ -238,14 +240,14 @@ class Sender:
     def _lane(self, service: Service) -> _Lane:
         with self._lock:
             if service not in self._lanes:
-                self._lanes[service] = _Lane(service, self._clock)
+                self._lanes[service] = _Lane(service, self._clock, self._threads)
             return self._lanes[service]
 
     def _watcher(self, job: Job) -> Watcher:
         with self._lock:
             if job.service not in self._watchers:
                 self._watchers[job.service] = Watcher(
-                    job.service, job.listed, self._options.timeout, self._clock, self._leave
+                    job.service, job.listed, self._options.timeout, self._clock, self._threads, self._leave
                 )
             return self._watchers[job.service]
 

@@ -4,11 +4,11 @@ One thread per service looks, at all images that wait there at once: by ListImag
 more than single looks would. Knows nothing of sending, and prints nothing.
 """
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from imagectl.errors import ImagectlError
+from imagectl.fleet.pool import Event, Lock, Threads
 from imagectl.image import PAGE, Image, ImageUpdate, Service
 from imagectl.update import PASSING, Clock, accepted_but, is_settled, pending
 
@@ -32,22 +32,26 @@ class Watcher:
     listed: int
     timeout: float
     clock: Clock
-    leave: threading.Event  # nobody wants to wait any longer
-    _waiting: dict[str, Waiting] = field(default_factory=dict)
-    _changed: threading.Condition = field(default_factory=threading.Condition)
-    _running: bool = False
+    threads: Threads
+    leave: Event  # nobody wants to wait any longer
+    _waiting: dict[str, Waiting] = field(init=False, default_factory=dict)
+    _lock: Lock = field(init=False)
+    _running: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        self._lock = self.threads.lock()
 
     def add(self, waiting: Waiting) -> None:
-        """Watch one more, from any thread."""
-        with self._changed:
+        """Watch one more, from any thread: that one itself watches where no other can be had."""
+        with self._lock:
             self._waiting[waiting.update.name] = waiting
-            if not self._running:
-                self._running = True
-                threading.Thread(target=self._watch, daemon=True).start()
+            runs, self._running = self._running, True
+        if not runs and not self.threads.start(self._watch):
+            self._watch()
 
     def _watch(self) -> None:
         while True:
-            with self._changed:
+            with self._lock:
                 batch = dict(self._waiting)
                 if not batch:
                     self._running = False
@@ -107,6 +111,6 @@ class Watcher:
                 self._finish(name, one, told.but(image_name=one.update.name), settled=False)
 
     def _finish(self, name: str, one: Waiting, error: ImagectlError | None, *, settled: bool) -> None:
-        with self._changed:
+        with self._lock:
             del self._waiting[name]
         one.done(error, settled)

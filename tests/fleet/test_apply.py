@@ -1,5 +1,6 @@
 """`imagectl apply`: the plan, what is sent, what is told, and how it can be undone."""
 
+import errno
 import json
 import os
 import re
@@ -424,6 +425,61 @@ def test_no_rollback_line_no_request(run: Run, service: Service, monkeypatch: An
     last = json.loads(result.stderr.splitlines()[-1])["Error"]
     assert "No space left on device" in last["Message"]
     assert "3 requested" in last["Message"]
+
+
+class Disk:
+    """The real files, but for the calls that `fail` says fail, each with its errno."""
+
+    def __init__(self, fail: Mapping[str, int]) -> None:
+        self._fail, self.opened = fail, set[int]()
+
+    def _check(self, call: str) -> None:
+        if call in self._fail:
+            raise OSError(self._fail[call], os.strerror(self._fail[call]))
+
+    def open(self, path: str, flags: int, mode: int = 0o777) -> int:
+        self._check("opendir" if flags & os.O_DIRECTORY else "open")
+        fd = os.open(path, flags, mode)
+        self.opened.add(fd)
+        return fd
+
+    def write(self, fd: int, data: memoryview, /) -> int:
+        self._check("write")
+        return os.write(fd, data)
+
+    def fsync(self, fd: int) -> None:
+        self._check("syncdir" if stat.S_ISDIR(os.fstat(fd).st_mode) else "fsync")
+        os.fsync(fd)
+
+    def close(self, fd: int) -> None:
+        self.opened.remove(fd)
+        os.close(fd)
+        self._check("close")
+
+    def unlink(self, path: str) -> None:
+        Path(path).unlink()
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOSYS])
+def test_a_file_system_that_syncs_no_directory_will_do(code: int, tmp_path: Path) -> None:
+    """CIFS, FUSE: the file is made, and its lines are as durable as they can be."""
+    disk = Disk({"syncdir": code})
+    file = RollbackFile(str(tmp_path / "undo"), disk=disk)
+    file.add({"n": 1})
+    file.close()
+    assert (tmp_path / "undo").read_text() == '{"n": 1}\n'
+    assert disk.opened == set()
+
+
+@pytest.mark.parametrize("call", ["open", "opendir", "syncdir"])
+@pytest.mark.parametrize("code", [errno.EIO, errno.EMFILE, errno.ENOSPC, errno.EDQUOT])
+def test_a_rollback_file_that_can_not_be_made_is_not_left(call: str, code: int, tmp_path: Path) -> None:
+    """Whatever fails: no file stays that a second try would meet, and no descriptor."""
+    disk = Disk({call: code})
+    with pytest.raises(ImagectlError) as failure:
+        RollbackFile(str(tmp_path / "undo"), disk=disk)
+    assert (failure.value.kind, list(tmp_path.iterdir()), disk.opened) == ("usage", [], set())
+    assert os.strerror(code) in failure.value.message
 
 
 def test_many_threads_write_whole_lines(tmp_path: Path) -> None:
