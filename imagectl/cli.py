@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 
 from imagectl import VERSION_LINE, tree
+from imagectl.aws.connect import Logins, connect
 from imagectl.aws.connection import Connection
-from imagectl.aws.sagemaker import SageMaker, connect
+from imagectl.aws.sagemaker import SageMaker
 from imagectl.constraints import violations, wrong
 from imagectl.errors import EXIT_CHANGES_PENDING, ImagectlError, Problem
 from imagectl.image import PAGE, STATUSES, ImageUpdate, Progress
@@ -306,16 +307,18 @@ def apply(
 
         gc.enable()  # what short commands do without
 
+        logins = Logins(face.log)
+
         def connect_to(profile: str | None, region: str | None) -> SageMaker:
             profile, region = profile or connection.profile, region or connection.region
             there = replace(connection, profile=profile, region=region, threads=threads)
-            return connect(there, log=face.log)
+            return logins.connect(there)
 
         progress.known = "nothing was sent"
         if manifest.torn:
             face.note(f"line {manifest.torn} is cut off, its update was never sent: passed over", always=True)
+        located = locate(manifest.entries, connect_to, Shard(part, parts))  # may ask for MFA codes
         with face.spinner("reading the images", on=True):
-            located = locate(manifest.entries, connect_to, Shard(part, parts))
             jobs = look(located, threads)
         plan = Tally.of(jobs)
         if dry_run:

@@ -219,23 +219,65 @@ def test_an_arn_names_image_and_region(run: Run, service: Service) -> None:
     assert run("show", arn, "--region", "eu-west-1", "-o", "name").stdout == "my-image\n"
 
 
+@pytest.mark.parametrize("claimed", [None, ACCOUNT, "210987654321"])
 def test_an_arn_of_another_account_is_not_taken_for_ours(
-    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch
+    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch, claimed: str | None
 ) -> None:
-    """Where the credentials tell their account, nothing is sent to the wrong one."""
-    monkeypatch.setenv("AWS_ACCOUNT_ID", ACCOUNT)
-    result = run("update", ARN.replace(ACCOUNT, "210987654321"), "--description", "x")
-    assert (result.code, service.received) == (4, [])
-    assert f"the ARN is of account 210987654321, the credentials are of account {ACCOUNT}" in result.stderr
+    """Where the credentials don't tell their account, the image's own ARN does before anything is changed.
+
+    What a variable claims refuses nothing and proves nothing.
+    """
+    if claimed:
+        monkeypatch.setenv("AWS_ACCOUNT_ID", claimed)
+    result = run("update", ARN.replace(ACCOUNT, "210987654321"), "--description", "x", "-o", "json")
+    assert (result.code, result.stdout, service.operations) == (4, "", ["DescribeImage"])
+    error = json.loads(result.stderr)["Error"]
+    assert error["Outcome"] == "not-applied"
+    assert ARN in error["Message"]
+    assert claimed is None or f"AWS_ACCOUNT_ID says {claimed}" in error["Hint"]
+
+
+@pytest.mark.parametrize("claimed", [None, ACCOUNT, "210987654321"])
+def test_an_arn_of_this_account_is_updated_whatever_a_variable_claims(
+    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch, claimed: str | None
+) -> None:
+    """One look, one update."""
+    if claimed:
+        monkeypatch.setenv("AWS_ACCOUNT_ID", claimed)
+    assert run("update", ARN, "--description", "x").code == 0
+    assert service.operations == ["DescribeImage", "UpdateImage"]
 
 
 def test_an_arn_of_another_account_is_never_called_a_success(run: Run, service: Service) -> None:
-    """Where only the reply tells the account, the error says what was changed."""
-    result = run("update", ARN.replace(ACCOUNT, "210987654321"), "--description", "x", "-o", "json")
+    """Where only the update's reply tells the account, the error says what was changed."""
+    other = ARN.replace(ACCOUNT, "210987654321")
+    service.answer("DescribeImage", Reply(200, {**service.images["my-image"], "ImageArn": other}))
+    result = run("update", other, "--description", "x", "-o", "json")
     assert (result.code, result.stdout) == (4, "")
     error = json.loads(result.stderr)["Error"]
     assert error["Outcome"] == "applied"
     assert ARN in error["Message"]
+
+
+@pytest.mark.parametrize(
+    ("partition", "region", "code"),
+    [
+        ("aws", "us-east-1", 0),
+        ("aws-cn", "us-east-1", 4),
+        ("aws", "cn-north-1", 4),
+        ("aws-us-gov", "us-east-1", 4),
+        ("aws-us-gov", "us-gov-west-1", 0),
+        ("aws-new", "xy-north-1", 0),  # what botocore has never heard of is left to the service
+    ],
+)
+def test_an_arn_s_partition_is_its_region_s(
+    run: Run, service: Service, partition: str, region: str, code: int
+) -> None:
+    """Found out without a call."""
+    arn = f"arn:{partition}:sagemaker:{region}:{ACCOUNT}:image/my-image"
+    service.answer("DescribeImage", Reply(200, {**service.images["my-image"], "ImageArn": arn}))
+    result = run("show", arn)
+    assert (result.code, len(service.received)) == (code, code == 0), result.stderr
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,8 @@ ROOMS = [
 OWNERS = {
     "boto3": set[str](),
     "botocore": {
+        "aws.connect",
+        "aws.credentials",
         "aws.sagemaker",
         "aws.model",
         "sandbox.service",

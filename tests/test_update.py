@@ -9,8 +9,9 @@ from collections.abc import Callable
 import pytest
 from service import DROPPED, IN_USE, LOST, PORTAL, THROTTLED, Reply, Service, error
 
+from imagectl.aws.connect import connect
 from imagectl.aws.connection import Connection
-from imagectl.aws.sagemaker import SageMaker, connect
+from imagectl.aws.sagemaker import SageMaker
 from imagectl.errors import ImagectlError
 from imagectl.image import Image, ImageUpdate, Outcome, Progress
 from imagectl.update import Clock, Options, plan, run, settle

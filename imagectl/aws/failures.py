@@ -24,6 +24,10 @@ _ENDPOINT = "does the endpoint serve SageMaker?"
 _PERMISSIONS = "the README lists the permissions that each command needs"
 _CLOCK = "check this machine's clock, and the secret key"
 _CONFIG = "check the environment and ~/.aws/config"
+_MFA = (
+    "get a session first, and run the command with its variables:"
+    " aws sts get-session-token --serial-number MFA_SERIAL --token-code CODE"
+)
 _NETWORK = "check the network, the proxy and the region; " + _AGAIN
 
 
@@ -154,6 +158,59 @@ _OURS = (
 EXCEPTIONS |= {name: Row("internal") for name in _OURS.split()}
 
 
+# While credentials are had, on top of the above: what botocore stumbles over then is a source's answer, or
+# a setting. Texts are passed on only where they can't quote what a source said.
+_BROKEN = "the answer is not of the form that it has to be"
+HAVING: dict[str, Row] = {
+    "KeyError": Row("access", _CONFIG, "the answer lacks {detail}"),
+    "LookupError": Row("access", _CONFIG, _BROKEN),
+    "AttributeError": Row("access", _CONFIG, _BROKEN),
+    "TypeError": Row("access", _CONFIG, _BROKEN),
+    "ValueError": Row("access", _CONFIG, _BROKEN),
+    "ResponseParserError": Row("access", _CONFIG, _BROKEN),
+    "OSError": Row("access", _CONFIG),
+    "MisshapenError": Row("access", _CONFIG),
+    "RuntimeError": Row("access", f"{_LOGIN}; or is this machine's clock wrong?", "they have expired"),
+    "ParamValidationError": Row("access", _CONFIG),
+    "MissingDependencyException": Row("access"),
+    "EOFError": Row("access", _MFA, "no MFA code was given"),
+    "GetPassWarning": Row("access", _MFA, "an MFA code is needed, and there is no terminal to ask for it on"),
+}
+# Codes of STS, SSO and sign-in that pass, and those that deserve a hint of their own.
+PASSING_CODES = frozenset(
+    {"IDPCommunicationError", "InternalServer", "ServiceUnavailable", "TooManyRequests"}
+)
+
+# botocore's word for a source of credentials -> ours; {} is the profile.
+SOURCES: dict[str | None, str] = {
+    "env": "the credentials in the environment",
+    "assume-role": "the role of profile {}",
+    "assume-role-with-web-identity": "the web identity of profile {}",
+    "sso": "the SSO login of profile {}",
+    "shared-credentials-file": "the keys of profile {}",
+    "login": "the login session of profile {}",
+    "custom-process": "credential_process of profile {}",
+    "config-file": "the keys of profile {}",
+    "container-role": "the container's credentials",
+    "iam-role": "the instance metadata service",
+}
+
+
+class MisshapenError(Exception):
+    """Credentials that can't be any; the text says why."""
+
+
+class Source(NamedTuple):
+    """Where credentials were to be had from: botocore's word for it, the profile, the call under way."""
+
+    method: str | None
+    profile: str
+    call: str | None = None
+
+    def __str__(self) -> str:
+        return SOURCES.get(self.method, "the credentials of profile {}").format(quote(self.profile))
+
+
 def of_code(code: str, http_status: int | None) -> Row:
     """The row of a service's error code; one that isn't known is judged by its HTTP status."""
     row = CODES.get(code.removesuffix("Exception"))
@@ -229,4 +286,116 @@ def _service_error(response: dict[str, Any], **facts: Any) -> ImagectlError:
         request_id=request_id,
         http_status=status,
         **facts,
+    )
+
+
+def not_had(exc: Exception, source: Source, trouble: Any = None) -> ImagectlError:
+    """Why there are no credentials: `exc` ended the try, `trouble` is what the last call of it ended with.
+
+    Whoever answered, it wasn't SageMaker: this is `access`, or `transient` where it may pass.
+    """
+    if type(exc).__name__ == "TokenRetrievalError" and trouble:  # botocore keeps the refusal to itself
+        response = trouble
+    else:
+        response = getattr(exc, "response", None)
+    if isinstance(response, dict):
+        return _refused(response, source)
+    row = _having(type(exc))
+    detail = _detail(exc)
+    message = (row.message or "{detail}").replace("{detail}", detail)
+    ours = isinstance(exc, MisshapenError)
+    passes = row.kind == "transient" or _passes(exc)
+    return ImagectlError(
+        "transient" if passes else "access",
+        f"{_where(source, exc)}{message}",
+        hint=_NETWORK if passes else row.hint,
+        code=None if ours else type(exc).__name__,
+        operation=source.call,
+        outcome="not-applied",
+    )
+
+
+def _having(cls: type[BaseException]) -> Row:
+    for base in cls.__mro__:
+        row = HAVING.get(base.__name__) or EXCEPTIONS.get(base.__name__)
+        if row and row.kind != "internal":
+            return row
+    return Row("access", _CONFIG, f"unexpected {cls.__name__}")
+
+
+def _where(source: Source, exc: Exception) -> str:
+    if source.method is None:
+        return ""
+    words = [str(source)]
+    if (nested := getattr(exc, "kwargs", {}).get("provider")) in SOURCES and nested != source.method:
+        words.append(f"its source ({nested})")
+    return ": ".join(filter(None, [*words, source.call])) + ": "
+
+
+def _detail(exc: Exception) -> str:
+    if type(exc).__name__ == "ParamValidationError":
+        return _wrong_settings(str(exc))
+    if isinstance(exc, OSError) and exc.filename:
+        return f"{quote(exc.filename)}: {exc.strerror}"
+    return without_userinfo(str(exc))
+
+
+# Parameters of STS and SSO -> the settings that they are made of.
+_SETTINGS = {
+    "DurationSeconds": "duration_seconds",
+    "ExternalId": "external_id",
+    "RoleArn": "role_arn",
+    "RoleSessionName": "role_session_name",
+    "SerialNumber": "mfa_serial",
+    "TokenCode": "the MFA code",
+    "WebIdentityToken": "the token in web_identity_token_file",
+    "accountId": "sso_account_id",
+    "roleName": "sso_role_name",
+}
+
+
+def _wrong_settings(report: str) -> str:
+    """Which settings make up what botocore won't send. Its report is not passed on: it may quote a code."""
+    names = [name for parameter, name in _SETTINGS.items() if re.search(rf"\b{parameter}\b", report)]
+    return f"not valid: {', '.join(names) or 'its settings'}"
+
+
+def _passes(exc: BaseException | None) -> bool:
+    """Whether a failure of the network, or a status that passes, stands behind `exc`."""
+    while exc is not None:
+        row = of_exception(type(exc))
+        if row and row.kind == "transient":
+            return True
+        status = re.search(r"response (\d{3})\b", str(exc)) if row else None
+        if status and (int(status[1]) >= 500 or status[1] == "429"):
+            return True
+        exc = exc.__cause__ or exc.__context__
+    return False
+
+
+def _refused(response: dict[str, Any], source: Source) -> ImagectlError:
+    error, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
+    code, message = str(error.get("Code") or ""), str(error.get("Message") or "").strip()
+    status = meta.get("HTTPStatusCode")
+    bare = code.removesuffix("Exception")
+    row = of_code(code, status)
+    passes = bare in PASSING_CODES or row.kind == "transient"
+    hint: str | None
+    if passes:
+        hint = _AGAIN
+    elif bare == "AccessDenied" and source.call and source.call.startswith("sts:"):
+        hint = f"allow {source.call} to the caller, and the caller in the role's trust policy"
+    elif bare in CODES and bare != "AccessDenied" and row.kind == "access":
+        hint = row.hint
+    else:
+        hint = f"check profile {quote(source.profile)} in the environment and ~/.aws/config"
+    return ImagectlError(
+        "transient" if passes else "access",
+        f"{source}: {source.call}: {message or f'HTTP {status} without a message'}",
+        hint=hint,
+        code=code or None,
+        operation=source.call,
+        request_id=meta.get("RequestId"),
+        http_status=status,
+        outcome="not-applied",
     )

@@ -1,11 +1,8 @@
-"""The only caller of botocore: connects, describes, lists, updates, and turns its errors into ours.
+"""SageMaker's image operations: describes, lists, updates, and turns botocore's errors into ours.
 
-Decides nothing about what to do next and prints nothing. botocore is imported inside `connect`, so that
-whatever is wrong with the input is found without it.
+Decides nothing about what to do next and prints nothing.
 """
 
-import os
-import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,69 +13,10 @@ from imagectl.aws.debug import Log, log_reply, log_request
 from imagectl.aws.failures import FOREIGN, Row, UnreadableError, never_arrived, translated
 from imagectl.errors import Applied, ImagectlError
 from imagectl.image import PAGE, PROPERTIES, Image, ImageArn, ImageUpdate, Progress
-from imagectl.text import quote
 
 # A look among many (polls, suggestions, completion): one attempt that doesn't outlast the patience of
 # who waits, whatever the options say about the request that matters.
 _GLANCE_CONNECT, _GLANCE_READ = 2.0, 5.0
-
-
-def connect(connection: Connection, *, arn: ImageArn | None = None, log: Log | None = None) -> "SageMaker":
-    """Resolve region, endpoint and credentials, and make a client. Sends nothing to SageMaker.
-
-    Raises ImagectlError: `access` for configuration and credentials, `usage` never (see `problems`).
-    """
-    # The door: 0.1 s that only who calls the service has to pay. Nothing of it before.
-    import botocore.session
-
-    from imagectl.aws import model
-
-    region = None
-    try:
-        session = botocore.session.Session(profile=connection.profile)
-        model.install(session)
-        region = (
-            connection.region
-            or (arn.region if arn else None)
-            or os.environ.get("AWS_REGION")
-            or session.get_config_variable("region")
-        )
-        bundle = connection.ca_bundle or session.get_config_variable("ca_bundle")
-        if bundle and not os.access(bundle, os.R_OK):
-            source = "--ca-bundle, AWS_CA_BUNDLE or the profile's ca_bundle"
-            raise FileNotFoundError(f"the CA bundle can't be read: {quote(bundle)} ({source})")
-        service = SageMaker(session, connection, region, arn, log)
-        credentials = session.get_credentials()
-        # Roles, SSO and credential_process are only asked here: a failure of theirs is no failure of a call.
-        frozen = credentials.get_frozen_credentials() if credentials else None
-        account = getattr(credentials, "account_id", None)
-    except ImagectlError:
-        raise
-    except Exception as exc:
-        raise translated(exc, Row("access"), region=region, outcome="not-applied") from exc
-    if frozen is None or not frozen.access_key:
-        nobody = botocore.exceptions.NoCredentialsError()
-        raise translated(nobody, Row("access"), region=region, outcome="not-applied")
-    if any(not char.isprintable() for value in frozen if value for char in value):
-        # http.client would quote the whole header, and so the secret, in its complaint.
-        raise ImagectlError(
-            "access",
-            "the AWS credentials contain control characters",
-            hint="a line ending of the file they come from?",
-            region=region,
-            outcome="not-applied",
-        )
-    if arn and account and account != arn.account:
-        # UpdateImage takes a name only: sent as is, it would change this account's image of that name.
-        raise ImagectlError(
-            "access",
-            f"the ARN is of account {arn.account}, the credentials are of account {account}",
-            hint="choose the profile of the ARN's account",
-            image_name=arn.name,
-            region=region,
-            outcome="not-applied",
-        )
-    return service
 
 
 @dataclass(slots=True)
@@ -125,17 +63,29 @@ class SageMaker:
         self._local = threading.local()
         self._lock = threading.Lock()
         self._glancing: Any = None
+        self._unproven = False
+        self._claim: str | None = None
         self._client = self._new_client(connection, region)
         self.region: str = self._client.meta.region_name
         self.attempts: int = (self._client.meta.config.retries or {}).get("total_max_attempts", 3)
         endpoint = self._client.meta.endpoint_url
         if wrong := wrong_endpoint(endpoint, connection.allow_http):
-            raise ImagectlError("access", f"the configured endpoint {wrong[0]}", region=self.region)
+            message = f"the configured endpoint {wrong[0]}"
+            raise ImagectlError("access", message, region=self.region, outcome="not-applied")
 
     def once(self) -> "SageMaker":
         """The same service, each call tried once: for who paces and repeats calls as a whole."""
         single = replace(self._connection, max_attempts=1)
-        return SageMaker(self._session, single, self.region, self._arn, self._log)
+        service = SageMaker(self._session, single, self.region, self._arn, self._log)
+        service._unproven, service._claim = self._unproven, self._claim
+        return service
+
+    def prove_account(self, claim: str | None) -> None:
+        """Have an update look first whether the image here is the ARN's, as the credentials don't tell.
+
+        `claim` is what somebody only says about their account, for who reads that it is another.
+        """
+        self._unproven, self._claim = True, claim
 
     def describe(self, name: str, *, glance: bool = False) -> Image:
         """DescribeImage. `glance`: one attempt with short timeouts, for who looks again anyway."""
@@ -149,8 +99,15 @@ class SageMaker:
     def update(self, update: ImageUpdate, progress: Progress) -> str:
         """UpdateImage, once; returns the image's ARN. `progress` says whether it may have arrived.
 
+        Where an ARN was given and nobody knows whose account this is, DescribeImage is asked first.
+
         An error's `outcome` is `unknown` where a reply was lost: that is for the caller to find out.
         """
+        if self._unproven:
+            try:
+                self.describe(update.name)
+            except ImagectlError as error:
+                raise error.but(outcome="not-applied") from error.__cause__
         call = _Call(progress)
         reply = self._call("UpdateImage", update.request(), name=update.name, call=call)
         arn = self._check(reply, "UpdateImage", update.name)
@@ -218,11 +175,19 @@ class SageMaker:
         glance: bool = False,
     ) -> dict[str, Any]:
         """One operation; raises ImagectlError for whatever goes wrong with it."""
+        from botocore import xform_name
+
         self._local.call = call = call or _Call()
         client = self._glance_client() if glance else self._client
-        method = re.sub(r"(?<!^)([A-Z])", r"_\1", operation).lower()
         try:
-            reply: dict[str, Any] = getattr(client, method)(**params)
+            reply: dict[str, Any] = getattr(client, xform_name(operation))(**params)
+        except ImagectlError as unsigned:  # there were no credentials to sign it with
+            raise unsigned.but(
+                image_name=name,
+                region=self.region,
+                attempts=call.sent or None,
+                outcome=call.outcome if operation == "UpdateImage" else None,
+            ) from unsigned.__cause__
         except Exception as exc:
             otherwise = Row("internal")
             if call.answered < call.sent and not type(exc).__module__.startswith("botocore."):
@@ -263,15 +228,17 @@ class SageMaker:
         if self._arn and not arn.same_image(self._arn):
             # The API takes a name only, so credentials of another account reach that account's image.
             changed = operation == "UpdateImage"
+            hint = "choose the profile and the endpoint of the ARN's account and region"
             raise ImagectlError(
                 "access",
                 f"{'changed' if changed else 'read'} was {arn}, not {self._arn}",
-                hint="choose the profile and the endpoint of the ARN's account and region",
+                hint=f"{hint} ({self._claim})" if self._claim else hint,
                 operation=operation,
                 image_name=name,
                 region=self.region,
                 outcome="applied" if changed else "not-applied",
             )
+        self._unproven = False
         return str(said)
 
     def _foreign(self, reply: dict[str, Any], operation: str, name: str | None = None) -> ImagectlError:

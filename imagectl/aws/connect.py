@@ -1,0 +1,179 @@
+"""Connecting: who we are, once per profile; where, once per region; then SageMaker there.
+
+Sends nothing to SageMaker. botocore is imported here first, and not before all input has been checked.
+"""
+
+import os
+import sys
+from dataclasses import replace
+from typing import Any
+
+from imagectl.aws import settings
+from imagectl.aws.connection import Connection
+from imagectl.aws.credentials import Credentials
+from imagectl.aws.debug import Log
+from imagectl.aws.failures import Row, translated
+from imagectl.aws.sagemaker import SageMaker
+from imagectl.errors import ImagectlError
+from imagectl.image import ImageArn
+from imagectl.text import quote
+
+# Whose credentials come with an account that AWS named; any other source only claims one.
+_NAMED_BY_AWS = frozenset(
+    ("assume-role", "assume-role-with-web-identity", "container-role", "login", "sso")  # botocore's words
+)
+
+_CLAIMED = {
+    "config-file": "aws_account_id",
+    "custom-process": "the credential process",
+    "env": "AWS_ACCOUNT_ID",
+    "shared-credentials-file": "aws_account_id",
+}
+
+
+def connect(connection: Connection, *, arn: ImageArn | None = None, log: Log | None = None) -> SageMaker:
+    """Resolve region, endpoint and credentials, and make a client. Sends nothing to SageMaker.
+
+    Raises ImagectlError: `access` for configuration and credentials, `usage` never (see `problems`).
+    """
+    return Logins(log).connect(connection, arn=arn)
+
+
+class Logins:
+    """Connects as often as it is asked to, and logs in once per profile: one MFA code for all its regions."""
+
+    def __init__(self, log: Log | None = None) -> None:
+        self._log = log
+        self._logins: dict[Connection, Login] = {}
+
+    def connect(self, connection: Connection, *, arn: ImageArn | None = None) -> SageMaker:
+        """As the function `connect`. May ask for an MFA code on the terminal."""
+        everywhere = replace(connection, region=None)
+        if everywhere not in self._logins:
+            self._logins[everywhere] = Login(everywhere, self._log)
+        return self._logins[everywhere].sagemaker(connection.region, arn)
+
+
+class Login:
+    """One profile's session and credentials, shared by the services of its regions."""
+
+    def __init__(self, connection: Connection, log: Log | None = None) -> None:
+        self._connection = connection
+        self._log = log
+        settings.forget_empty(os.environ)
+        self._profile = settings.chosen_profile(connection.profile, os.environ) or "default"
+        self._credentials: Credentials | None = None
+        try:
+            self._session = self._new_session()
+        except settings.SettingError as exc:
+            raise ImagectlError("access", str(exc), outcome="not-applied") from exc
+        except Exception as exc:
+            raise self._wrong(exc, None) from exc
+
+    def sagemaker(self, region: str | None, arn: ImageArn | None) -> SageMaker:
+        """The service in one region, `region` or else the one that is configured, with credentials had."""
+        found = settings.region_of(
+            self._session, region, arn.region if arn else None, self._profile, os.environ
+        )
+        try:
+            if found is None:
+                from botocore.exceptions import NoRegionError
+
+                raise NoRegionError
+            if arn:
+                self._check_partition(arn, found)
+            credentials = self._log_in(found)
+            service = SageMaker(self._session, self._connection, found, arn, self._log)
+            # Here, so that a failure to have them is no failure of a call.
+            credentials.get_frozen_credentials()
+        except ImagectlError as error:
+            raise error.but(region=error.region or found) from error.__cause__
+        except Exception as exc:
+            raise self._wrong(exc, found) from exc
+        if arn:
+            self._check_account(arn, service, credentials)
+        return service
+
+    def _new_session(self) -> Any:
+        if not settings.uses_aws_login(self._connection.profile, os.environ):
+            # botocore imports it wherever it is installed: 33 ms, for nothing but the keys of `aws login`.
+            sys.modules.setdefault("awscrt", None)  # type: ignore[arg-type]
+        # The door: 0.1 s that only who calls the service has to pay. Nothing of it before.
+        from botocore.config import Config
+        from botocore.session import Session
+
+        from imagectl.aws import model
+
+        given = self._connection
+        session = Session(
+            profile=given.profile,
+            session_vars={"profile": (None, list(settings.PROFILE_VARIABLES), None, None)},
+        )
+        model.install(session)
+        # For the clients that botocore makes for itself, too: of STS, SSO and sign-in.
+        session.set_default_client_config(
+            Config(
+                connect_timeout=given.connect_timeout,
+                read_timeout=given.read_timeout,
+                retries={"total_max_attempts": given.max_attempts} if given.max_attempts else None,
+            )
+        )
+        if given.ca_bundle:
+            session.set_config_variable("ca_bundle", given.ca_bundle)
+        keys_win = given.profile is None and "AWS_ACCESS_KEY_ID" in os.environ
+        settings.check(session, self._profile, identity=not keys_win)
+        bundle = session.get_config_variable("ca_bundle")
+        if bundle and not os.access(bundle, os.R_OK):
+            source = "--ca-bundle, AWS_CA_BUNDLE or the profile's ca_bundle"
+            raise settings.SettingError(f"the CA bundle can't be read: {quote(bundle)} ({source})")
+        return session
+
+    def _log_in(self, region: str) -> Credentials:
+        if self._credentials is None:
+            self._credentials = Credentials(self._session, region, self._profile)
+            self._session.register_component("credential_provider", self._credentials)
+        return self._credentials
+
+    def _wrong(self, exc: Exception, region: str | None) -> ImagectlError:
+        """What is wrong with the configuration, by botocore's complaint."""
+        error = translated(exc, Row("access"), region=region, outcome="not-applied")
+        facts = getattr(exc, "kwargs", {})
+        if type(exc).__name__ == "ConfigParseError":
+            return error.but(message=settings.unparsable(facts["path"], facts["error"]))
+        key = settings.OF_EXCEPTION.get(type(exc).__name__)
+        if key:
+            where = settings.source_of(self._session, key, self._profile).name
+            return error.but(message=f"{where} is not valid: {error.message}")
+        return error
+
+    def _check_partition(self, arn: ImageArn, region: str) -> None:
+        from botocore.exceptions import UnknownRegionError
+
+        try:
+            partition = self._session.get_partition_for_region(region)
+        except UnknownRegionError:  # newer than botocore: the service decides
+            return
+        if arn.partition != partition:
+            raise ImagectlError(
+                "access",
+                f"the ARN is of partition {arn.partition}, but {region} is in {partition}",
+                hint="check the ARN",
+                image_name=arn.name,
+                outcome="not-applied",
+            )
+
+    def _check_account(self, arn: ImageArn, service: SageMaker, credentials: Credentials) -> None:
+        """UpdateImage takes a name only: sent as is, it would change this account's image of that name."""
+        account = credentials.account_id
+        if credentials.method not in _NAMED_BY_AWS or account is None:
+            where = _CLAIMED.get(credentials.method or "")
+            service.prove_account(f"{where} says {account}, which is no proof" if account and where else None)
+        elif account != arn.account:
+            raise ImagectlError(
+                "access",
+                f"the ARN is of account {arn.account}, the credentials are of account {account}",
+                hint="choose the profile of the ARN's account",
+                image_name=arn.name,
+                region=service.region,
+                outcome="not-applied",
+            )

@@ -1,0 +1,137 @@
+"""Whose requests they are: botocore's credentials, had when they are needed, and whose failure is whose.
+
+Credentials are also renewed in the middle of a call to SageMaker. Whatever STS, SSO, a process or a metadata
+service then says leaves here as an ImagectlError of its own, so that nobody takes it for SageMaker's word.
+"""
+
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from imagectl.aws.failures import MisshapenError, Source, not_had
+
+# What was just had is not had again at once, however soon it ends: a credential process may be slow.
+_FRESH = 60.0  # seconds
+
+
+class Credentials:
+    """What botocore takes for the credentials of a session, found when they are first needed."""
+
+    def __init__(
+        self, session: Any, region: str, profile: str, *, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._session = session
+        self._region = region
+        self._profile = profile
+        self._now = now
+        self._lock = threading.Lock()
+        self._heard = _Heard(session)
+        self._found: Any = None
+        self._held: Any = None
+        self._since = 0.0
+        self.method: str | None = None  # botocore's word for their source
+
+    @property
+    def account_id(self) -> str | None:
+        """The account that the credentials say they are of."""
+        account = self.get_frozen_credentials().account_id
+        return None if account is None else str(account).zfill(12)
+
+    def load_credentials(self) -> "Credentials":
+        """Be what a session asks for its credentials."""
+        return self
+
+    def get_deferred_property(self, name: str) -> Callable[[], Any]:
+        return lambda: getattr(self, name, None)
+
+    def get_frozen_credentials(self) -> Any:
+        """Keys that are valid now. Raises ImagectlError where there are none to be had."""
+        self._heard.clear()
+        try:
+            frozen = self._current()
+            _check(frozen)
+        except Exception as exc:
+            source = Source(self.method, self._profile, self._heard.call)
+            raise not_had(exc, source, self._heard.trouble) from exc
+        return frozen
+
+    def _current(self) -> Any:
+        if self._found is None:
+            from getpass import GetPassWarning  # botocore has imported it
+
+            with self._lock, warnings.catch_warnings():
+                # Without a terminal getpass warns, and would go on to read the MFA code from standard input.
+                warnings.simplefilter("error", GetPassWarning)
+                if self._found is None:
+                    found = self._find()
+                    found.get_frozen_credentials()
+                    self._found = found
+        frozen = self._found.get_frozen_credentials()
+        if frozen is not self._held:
+            self._held, self._since = frozen, self._now()
+        return frozen
+
+    def _find(self) -> Any:
+        from botocore.credentials import create_credential_resolver
+        from botocore.exceptions import NoCredentialsError
+
+        for provider in create_credential_resolver(self._session, region_name=self._region).providers:
+            self.method = provider.METHOD
+            found = provider.load()
+            if found is not None:
+                self._since = self._now()
+                return self._unhurried(found)
+        self.method = None
+        raise NoCredentialsError
+
+    def _unhurried(self, found: Any) -> Any:
+        """`found`, which is not renewed a moment after it was had unless it has expired."""
+        if needed := getattr(found, "refresh_needed", None):
+            found.refresh_needed = lambda refresh_in=None: needed(
+                0 if self._now() - self._since < _FRESH else refresh_in
+            )
+        return found
+
+
+class _Heard:
+    """What this thread's botocore asked of other services while it had credentials, and to what end."""
+
+    def __init__(self, session: Any) -> None:
+        self._here = threading.local()
+        session.register("before-parameter-build", self._asks)
+        session.register("after-call", self._is_answered)
+        session.register("after-call-error", self._fails)
+
+    def clear(self) -> None:
+        self._here.call, self._here.trouble = None, None
+
+    @property
+    def call(self) -> str | None:
+        """As in `sts:AssumeRole`."""
+        return getattr(self._here, "call", None)
+
+    @property
+    def trouble(self) -> dict[str, Any] | Exception | None:
+        """The refusal or the exception that the call ended with: botocore keeps some to itself."""
+        return getattr(self._here, "trouble", None)
+
+    def _asks(self, model: Any, **_: Any) -> None:
+        if model.service_model.service_name != "sagemaker":
+            self._here.call, self._here.trouble = f"{model.service_model.service_name}:{model.name}", None
+
+    def _is_answered(self, parsed: dict[str, Any], **_: Any) -> None:
+        self._here.trouble = parsed if "Error" in parsed else None
+
+    def _fails(self, exception: Exception, **_: Any) -> None:
+        self._here.trouble = exception
+
+
+def _check(frozen: Any) -> None:
+    """Raise for what can't be credentials: http.client would quote the whole header, and so the secret."""
+    texts = [frozen.access_key, frozen.secret_key, *filter(None, [frozen.token])]
+    if not all(isinstance(text, str) and text for text in texts):
+        raise MisshapenError("they are not what credentials look like")
+    if not all(text.isprintable() for text in texts):
+        raise MisshapenError("they contain control characters: a line ending of the file they come from?")
