@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from imagectl import VERSION_LINE
-from imagectl.errors import EXIT_CODES, ImagectlError, Terminated
+from imagectl.errors import ENDING, EXIT_CODES, ImagectlError, Terminated
 
 if TYPE_CHECKING:
     from imagectl.image import Progress
@@ -32,12 +32,12 @@ def run() -> None:
     """The console script."""
     # Nothing here lives long enough to be worth a collection; what does (apply) switches it on again.
     gc.disable()
-    for number, handler in ((signal.SIGINT, _interrupt), (signal.SIGTERM, _terminate)):
+    for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup, where it is meant for others
-            signal.signal(number, handler)
+            signal.signal(number, _interrupt if number == signal.SIGINT else _terminate)
     sys.unraisablehook = _unraisable
     code = main()
-    for number in (signal.SIGINT, signal.SIGTERM):  # all is done and told: too late to change the exit code
+    for number in ENDING:  # all is done and told: too late to change the exit code
         signal.signal(number, signal.SIG_IGN)
     # Else the interpreter's last act is a collection of all that was imported: 8 ms, and 26 ms with botocore.
     gc.freeze()

@@ -4,6 +4,7 @@ Owns which failure is of which kind. Must not import anything of AWS: classes ar
 a test walks botocore's tree to see that none lacks a row.
 """
 
+import signal
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -55,7 +56,10 @@ BUSY = frozenset(("Conflict", "ResourceInUse"))
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: ends what Ctrl-C ends, in the same orderly way."""
+    """SIGTERM or SIGHUP: ends what Ctrl-C ends, in the same orderly way."""
+
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the signals that end a run, unless it ignores them
 
 
 class Problem(NamedTuple):

@@ -11,6 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
+import pexpect
 import pytest
 from conftest import Run
 from service import ACCOUNT, Reply, Service
@@ -18,7 +19,11 @@ from terminal import Session
 
 ARN = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:image/my-image\n"
 UPDATE = [sys.executable, "-m", "imagectl", "update", "my-image", "--description", "new"]
-SIGNALS = [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+SIGNALS = [
+    (signal.SIGINT, 130, "interrupted"),
+    (signal.SIGTERM, 143, "terminated"),
+    (signal.SIGHUP, 143, "terminated"),
+]
 WAIT = "imagectl wait my-image --region us-east-1"
 
 
@@ -86,6 +91,31 @@ def test_before_anything_was_sent(
         f"imagectl: error: {word}; no update of my-image was sent; to go on: the same command\n",
     )
     assert service.received == []
+
+
+@pytest.mark.parametrize("number", [number for number, _, _ in SIGNALS])
+def test_an_ignored_signal_stays_ignored(service: Service, number: signal.Signals) -> None:
+    """As under nohup: what the caller ignores ends nothing."""
+    service.answer("UpdateImage", Reply(delay=1, carry_out=True))
+    arrived = threading.Event()
+    service.on_update = arrived.set
+    process = subprocess.Popen(
+        ["bash", "-c", f'trap "" {number}; exec "$@"', "-", *UPDATE],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert arrived.wait(30)
+    process.send_signal(number)
+    assert end(process) == (0, ARN, "")
+
+
+def test_a_terminal_that_is_closed_ends_a_wait(service: Service) -> None:
+    """Its SIGHUP leaves no process behind, though nothing can be said any more."""
+    service.updating_reads = 10_000
+    child = pexpect.spawn(UPDATE[0], [*UPDATE[1:], "--wait"], timeout=30)
+    child.expect("UPDATING")
+    child.close(force=False)
+    assert child.exitstatus == 143
 
 
 def test_at_any_moment(service: Service) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from queue import Empty
 from typing import Any
 
-from imagectl.errors import ImagectlError
+from imagectl.errors import ENDING, ImagectlError
 from imagectl.fleet.pool import THREADS, Pool, Threads
 from imagectl.fleet.rollback import Disk, RollbackFile
 from imagectl.fleet.sender import FleetOptions, Job, Sender
@@ -56,7 +56,7 @@ def run(
                 if caught is not None:
                     progress.known = _abandoned(sender.unknown(), tally)
                     resume(result)
-                caught, tally.stopped = result, "interrupted"
+                caught = result
                 sender.stop(wait=False)
                 note("nothing new is sent; what is under way is finished (again to leave at once)")
                 continue
@@ -108,7 +108,7 @@ def _signals(put: Callable[[int], None]) -> Iterator[Callable[[int], None]]:
         before[signal.Signals(number)](number, None)
 
     with suppress(ValueError):  # not in the main thread, where only tests are
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ENDING:
             handler = signal.getsignal(number)
             if callable(handler):  # ignored stays ignored (nohup)
                 before[number] = handler

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from imagectl.errors import ImagectlError, Terminated
+from imagectl.errors import ENDING, ImagectlError, Terminated
 from imagectl.sandbox.service import JSON, OPERATIONS, Service, aws_error
 
 if TYPE_CHECKING:
@@ -123,12 +123,13 @@ def run_command(command: Sequence[str], *, update_seconds: float) -> int:
             child = subprocess.Popen(command, env=sandbox.applied_to(os.environ))  # noqa: S603 the user's own
         except OSError as error:
             raise ImagectlError("usage", f"can't run {command[0]}: {error.strerror}") from error
-        # Ctrl-C reaches the child by itself, and what comes of it is the child's to say.
-        handlers: dict[int, Callable[..., None]] = {
-            signal.SIGINT: lambda *_: None,
-            signal.SIGTERM: lambda number, _: child.send_signal(number),
-        }
-        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+
+        def pass_on(number: int, _frame: object) -> None:
+            if number != signal.SIGINT:  # Ctrl-C reaches the child by itself
+                child.send_signal(number)
+
+        heard = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, pass_on) for number in heard}
         try:
             status = child.wait()
         finally:

@@ -146,7 +146,9 @@ def test_kill_and_resume_and_undo(
     assert state(service) == before
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+)
 def test_the_first_signal_drains(
     number: signal.Signals, code: int, start: Start, service: Service, tmp_path: Path
 ) -> None:
@@ -169,6 +171,7 @@ def test_the_first_signal_drains(
     assert said["ExitCode"] == code
     assert f"{len(sent)} requested" in said["Message"]
     assert "to go on: the same command" in said["Message"]
+    assert ("interrupted" in said["Message"], "terminated" in said["Message"]) == (code == 130, code == 143)
 
 
 def test_the_second_signal_ends_at_once(start: Start, service: Service, tmp_path: Path) -> None:

@@ -734,18 +734,20 @@ def end(number, frame):
 signal.alarm(60)  # whatever fails, this doesn't stay behind
 signal.signal(signal.SIGINT, end)
 signal.signal(signal.SIGTERM, end)
+signal.signal(signal.SIGHUP, end)
 print("ready", flush=True)
 signal.pause()
 """
 
 
-def test_sigterm_is_passed_on() -> None:
-    """SIGTERM reaches the command, whose status is then ours: the command isn't left behind."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_us_is_passed_on(number: signal.Signals) -> None:
+    """It reaches the command, whose status is then ours: the command isn't left behind."""
     with subprocess.Popen([PYTHON, "-c", RUN, PYTHON, "-c", CHILD], stdout=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stdout.readline() == b"ready\n"
-        process.terminate()
-        assert process.wait(timeout=30) == 40 + signal.SIGTERM
+        process.send_signal(number)
+        assert process.wait(timeout=30) == 40 + number
 
 
 def test_ctrl_c_is_the_command_s() -> None:
