@@ -81,6 +81,8 @@ def _main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
     except KeyboardInterrupt as stop:
         return _fail(_interrupted(stop, progress), face, progress)
     except Exception as exc:  # noqa: BLE001 - the last door: a bug of ours, told as one
+        if isinstance(exc.__context__, KeyboardInterrupt):  # a spinner whose terminal was closed
+            return _fail(_interrupted(exc.__context__, progress), face, progress)
         bug = ImagectlError("internal", f"unexpected {type(exc).__name__}: {exc}")
         bug.__cause__ = exc
         return _fail(bug, face, progress)
