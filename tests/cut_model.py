@@ -1,18 +1,10 @@
-"""Cuts imagectl/aws/model.json from the botocore that is installed.
-
-    python tests/cut_model.py
-
-Run it with the locked botocore, after a change of the lock or of the lists below.
-"""
+"""Cuts imagectl/aws/model.json from the botocore that is installed, for tests/generate.py."""
 
 import json
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 from botocore.loaders import Loader
-
-FILE = Path(__file__).parents[1] / "imagectl" / "aws" / "model.json"
 
 OPERATIONS = ("DescribeImage", "ListImages", "UpdateImage")
 # Of endpoints.json: SageMaker and what botocore's credential providers call, with their names there.
@@ -77,7 +69,3 @@ def _undocumented(node: Any) -> Any:
         for key, value in node.items()
         if key != "documentation" or not isinstance(value, str)  # a member of that name is no text
     }
-
-
-if __name__ == "__main__":
-    FILE.write_text(cut())

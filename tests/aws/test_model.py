@@ -28,7 +28,7 @@ from botocore.exceptions import (
 )
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.session import Session
-from cut_model import FILE, OPERATIONS, cut
+from cut_model import OPERATIONS
 
 from imagectl.aws import model
 
@@ -389,12 +389,6 @@ def test_a_broken_configuration_is_reported_where_a_client_is_made() -> None:
 
 LOCK = Path(__file__).parents[2] / "requirements-dev.txt"
 LOCKED = f"\nbotocore=={botocore.__version__} " in LOCK.read_text()
-
-
-@pytest.mark.skipif(not LOCKED, reason="the cut is made from the locked botocore")
-def test_the_file_is_cut_from_the_locked_botocore() -> None:
-    """What is shipped is what botocore says: where it isn't, `python tests/cut_model.py` mends it."""
-    assert FILE.read_text() == cut()
 
 
 def test_none_of_botocores_large_files_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -222,7 +222,7 @@ def options_of(command: Any) -> list[str]:
 
 @pytest.mark.parametrize("shell", FILES)
 def test_the_committed_script_is_what_is_printed(run: Run, shell: str) -> None:
-    """After a change of the commands: `imagectl completion SHELL > completions/FILE`."""
+    """After a change of the commands: `python -m tests.generate`."""
     result = run("completion", shell)
     assert (result.code, result.stderr) == (0, "")
     assert result.stdout == (COMPLETIONS / FILES[shell]).read_text()
