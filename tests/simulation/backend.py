@@ -4,6 +4,7 @@ Knows nothing of what the client gets to see of that. What is true of an image i
 still to come: by that every claim is judged.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -73,15 +74,16 @@ class Backend:
         nature: Nature,
         *,
         now: Callable[[], float],
+        run: Callable[[], int],
         chance: Callable[[], float],
         log: Callable[..., None],
     ) -> None:
         self.place, self.nature = place, nature
-        self._now, self._chance, self._log = now, chance, log
+        self._now, self._run, self._chance, self._log = now, run, chance, log
         self.images: dict[str, PlayedImage] = {}
         self.requests: list[Request] = []
-        self.calls = dict.fromkeys(("UpdateImage", "DescribeImage", "ListImages"), 0)
-        self.throttled = dict(self.calls)
+        self.asked: Counter[tuple[int, str]] = Counter()  # by run and operation
+        self.throttled: Counter[tuple[int, str]] = Counter()
         self._tokens = dict(nature.rates)
         self._filled = dict.fromkeys(nature.rates, 0.0)
         self.updates = 0
@@ -184,7 +186,7 @@ class Backend:
 
     def _admits(self, operation: str) -> bool:
         """The token bucket of an operation."""
-        self.calls[operation] += 1
+        self.asked[self._run(), operation] += 1
         rate = self.nature.rates.get(operation)
         if rate is None:
             return True
@@ -192,5 +194,5 @@ class Backend:
         tokens = min(max(rate, 1.0), self._tokens[operation] + (now - self._filled[operation]) * rate)
         self._filled[operation] = now
         self._tokens[operation] = tokens - (tokens >= 1)
-        self.throttled[operation] += tokens < 1
+        self.throttled[self._run(), operation] += tokens < 1
         return tokens >= 1

@@ -52,6 +52,8 @@ class Weather(Protocol):
     @property
     def run(self) -> int: ...
 
+    def sends(self, backend: Backend, request: Request) -> None: ...
+
     def fate(self, operation: str) -> tuple[str, Fate]: ...
 
 
@@ -91,7 +93,7 @@ class Client:
 
         def arriving() -> Callable[[], Answer]:
             request = Request(self._weather.run, name, sent, self._scheduler.now)
-            self._backend.requests.append(request)
+            self._weather.sends(self._backend, request)
             return lambda: self._backend.update(request)
 
         fields = self._call("UpdateImage", name, arriving, call=call)

@@ -58,20 +58,21 @@ class Disk:
         self._step()
         file = self._open[fd]
         failure = self._count("sync of a directory" if file is None else "sync")
-        if failure:
-            raise _os_error(errno.EINVAL if file is None else errno.EIO)
-        if file is None:
+        if file is None:  # where it can't be done, it needn't be
             for each in self._files.values():
                 each.named[0] = True
-        else:
+        elif not failure:
             file.synced[0] = len(file.data)
+        if failure:
+            raise _os_error(errno.EINVAL if file is None else errno.EIO)
 
     def close(self, fd: int) -> None:
         self._open.pop(fd, None)
 
     def unlink(self, path: str) -> None:
         self._step()
-        del self._files[path]
+        if self._files.pop(path, None) is None:
+            raise _os_error(errno.ENOENT)
 
     def _file(self, fd: int) -> _Written:
         file = self._open[fd]
@@ -83,6 +84,11 @@ class Disk:
     def read(self, path: str) -> bytes | None:
         file = self._files.get(path)
         return bytes(file.data) if file else None
+
+    def synced(self, path: str) -> bytes:
+        """What of a file is there whatever happens."""
+        file = self._files.get(path)
+        return bytes(file.data[: file.synced[0]]) if file and file.named[0] else b""
 
     def lose_power(self, torn: float) -> None:
         """Only what was synced is still there, and maybe a part of the rest."""

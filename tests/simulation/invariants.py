@@ -1,12 +1,13 @@
 """What must be true of every world, whatever happened in it. Each yields a line where it isn't."""
 
+import re
 from collections.abc import Callable, Iterator
 
 from imagectl.errors import EXIT_CODES
 from imagectl.image import PROPERTIES
 
 from .backend import Fields, Request
-from .setup import Target, Values
+from .setup import Values
 from .world import Run, Seen, Told
 
 Invariant = Callable[[Seen], Iterator[str]]
@@ -67,18 +68,67 @@ def unknown_is_what_nobody_can_know(seen: Seen) -> Iterator[str]:
                 yield f"{_said(told)}, but a look says more"
 
 
+def every_image_that_was_sent_is_told(seen: Seen) -> Iterator[str]:
+    """In one record, or by name where two signals ended the run."""
+    for run in seen.runs:
+        if run.dead != "ended":
+            continue
+        sent = {(p, r.name) for p, b in seen.backends.items() for r in b.requests if r.run == run.number}
+        told = [(told.place, told.name) for told in seen.told if told.run == run.number]
+        named = set(re.findall(r"image-\d+", run.error.message)) if run.error and _interrupted(run) else set()
+        for place, name in sorted(sent):
+            if (place, name) not in told and name not in named:
+                yield f"run {run.number} sent {name}, and says nothing of it"
+        for one in dict.fromkeys(told):
+            if told.count(one) > 1:
+                yield f"run {run.number} says {told.count(one)} times what came of {one[1]}"
+
+
+def what_is_sent_can_be_undone(seen: Seen) -> Iterator[str]:
+    """The line that restores an image is on disk before its update is sent."""
+    yield from seen.unrecorded
+
+
+def the_undo_restores_what_was_changed(seen: Seen) -> Iterator[str]:
+    if not any(run.purpose == "undo" for run in seen.runs):
+        return
+    for target in seen.setup.targets:
+        fields = seen.image(target).last
+        if fields and (target.place, target.name) not in seen.meddled:
+            left = {key: fields[key] for key in PROPERTIES if key in fields}
+            if left != target.has:
+                yield f"{target.name} was {target.has}, after the undo it is {left}"
+
+
 def exit_codes_follow_the_table(seen: Seen) -> Iterator[str]:
     for run in seen.runs:
         if run.dead == "ended" and run.error and run.code != EXIT_CODES[run.error.kind]:
             yield f"run {run.number}: exit {run.code} for {run.error.kind}"
-        if run.error and run.error.kind == "internal" and run.error.message.startswith("unexpected"):
-            yield f"run {run.number}: {run.error.message}"
+        for error in [run.error, *(told.error for told in seen.told if told.run == run.number)]:
+            if error and error.kind == "internal" and "unexpected" in error.message:
+                yield f"run {run.number}: {error.message}"
+        if seen.setup.verb == "apply" and run.dead == "ended":
+            yield from _wrong_verdict(run, [told for told in seen.told if told.run == run.number])
+
+
+def _wrong_verdict(run: Run, told: list[Told]) -> Iterator[str]:
+    """Exit 0, 7 and 8 say what the records say."""
+    late = sum(one.error is not None and one.error.kind == "pending" for one in told)
+    failed = sum(one.error is not None for one in told) - late
+    unsent = sum(one.error is None and one.result == "not-applied" for one in told)
+    right = {
+        0: not (late or failed or unsent),
+        7: bool(failed or unsent),
+        8: bool(late and not failed and not unsent),
+    }
+    if run.code in right and not right[run.code]:
+        yield f"run {run.number}: exit {run.code} with {failed} failed, {late} late, {unsent} not sent"
 
 
 def a_calm_run_converges(seen: Seen) -> Iterator[str]:
     """The same command again, when nothing happens any more, brings all images to what is declared."""
     for run in seen.runs:
-        if run.purpose in {"calm", "idle"}:
+        if run.purpose in {"calm", "idle"} and not seen.setup.foreign:
             able = [t for t in seen.setup.targets if seen.image(t).last is not None]
             able = [t for t in able if t.name not in seen.setup.nature.trims]
             if len(able) == len(seen.setup.targets) and run.code != 0:
@@ -96,11 +146,29 @@ def a_calm_run_converges(seen: Seen) -> Iterator[str]:
 
 
 def only_what_is_declared_is_sent(seen: Seen) -> Iterator[str]:
-    declared = {(target.place, target.name) for target in seen.setup.targets}
+    """And that to its own account and region; nothing at all, where an ARN is another account's."""
+    declared = {(t.place, t.name) for t in seen.setup.targets if not seen.setup.foreign}
     for place, backend in seen.backends.items():
         for request in backend.requests:
             if (place, request.name) not in declared:
                 yield f"{request.name} was sent to {place}"
+        for name, image in backend.images.items():
+            if (place, name) not in declared | seen.meddled and len(image.history) > 1:
+                yield f"{name} in {place} was changed, which nobody asked for"
+
+
+def requests_keep_the_rate(seen: Seen) -> Iterator[str]:
+    """Of a paced run few requests are turned away: those that find the rate, and then one in ten or so.
+
+    Single updates aren't paced: botocore repeats them.
+    """
+    if seen.setup.verb != "apply":
+        return
+    for place, backend in seen.backends.items():
+        for (run, operation), throttled in backend.throttled.items():
+            asked = backend.asked[run, operation]
+            if throttled > 10 + seen.setup.options["concurrency"] + asked / 5:
+                yield f"run {run}: {throttled} of {asked} {operation} in {place} were throttled"
 
 
 PROMISES: tuple[Invariant, ...] = (
@@ -110,9 +178,13 @@ PROMISES: tuple[Invariant, ...] = (
     what_is_told_as_accepted_is,
     updated_is_settled,
     unknown_is_what_nobody_can_know,
+    every_image_that_was_sent_is_told,
+    what_is_sent_can_be_undone,
+    the_undo_restores_what_was_changed,
     exit_codes_follow_the_table,
     a_calm_run_converges,
     only_what_is_declared_is_sent,
+    requests_keep_the_rate,
 )
 
 # Fates after which nobody can doubt.
@@ -132,7 +204,16 @@ _PLAIN = frozenset(
         "in use",
     )
 )
-_LATE = frozenset(("timeout before", "timeout after", "timeout, carried out late"))
+_LATE = frozenset(
+    (
+        "timeout before",
+        "timeout after",
+        "timeout, carried out late",
+        "504 with a page",
+        "504 with a page, carried out late",
+        "408",
+    )
+)
 
 
 def _requests(seen: Seen, told: Told) -> list[Request]:
@@ -142,7 +223,7 @@ def _requests(seen: Seen, told: Told) -> list[Request]:
 def _wanted(seen: Seen, told: Told) -> Values:
     if told.changes:
         return {change.name: change.after for change in told.changes}
-    return next(t.wanted for t in seen.setup.targets if (t.place, t.name) == (told.place, told.name))
+    return seen.run(told.run).wanted[told.place, told.name]
 
 
 def _was_as_wanted(seen: Seen, told: Told, *, at_rest: bool) -> bool:
@@ -175,7 +256,3 @@ def _said(told: Told) -> str:
 
 def _done(request: Request) -> str:
     return f"its request ({request.fate}) was carried out at {request.carried:.1f}"
-
-
-def _target(seen: Seen, told: Told) -> Target:
-    return next(t for t in seen.setup.targets if (t.place, t.name) == (told.place, told.name))

@@ -8,7 +8,11 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from imagectl import update as verb
-from imagectl.errors import EXIT_CODES, ImagectlError, Terminated
+from imagectl.errors import EXIT_CODES, ImagectlError, Problem, Terminated, usage
+from imagectl.fleet.manifest import parse
+from imagectl.fleet.plan import Shard, locate, look
+from imagectl.fleet.run import run as run_all
+from imagectl.fleet.sender import FleetOptions
 from imagectl.image import ImageUpdate, Outcome, Progress
 
 if TYPE_CHECKING:
@@ -21,45 +25,82 @@ class _Interrupted(KeyboardInterrupt):
     pass
 
 
-def main(world: "World", run: "Run", manifest: bytes | None) -> None:
+def main(world: "World", run: "Run", manifest: bytes) -> None:
     """One process; what comes of it goes to `run`, what it says of images to `world`."""
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGHUP, _terminate)
-    if world.setup.verb == "update":
-        run.code = _update(world, run)
-    else:
-        raise NotImplementedError
+    progress = Progress()
+    try:
+        if world.setup.verb == "update":
+            _update(world, run, progress)
+        else:
+            _apply(world, run, progress, manifest)
+        run.code = 0
+    except ImagectlError as error:
+        run.error = error if error.outcome else error.but(outcome=progress.outcome)
+    except KeyboardInterrupt as stop:
+        kind: Any = "terminated" if isinstance(stop, Terminated) else "interrupted"
+        run.error = ImagectlError(kind, f"{kind}; {progress.known}", outcome=progress.outcome)
+    if run.error:
+        run.code = EXIT_CODES[run.error.kind]
+        if world.setup.verb == "update":
+            target = world.setup.targets[0]
+            said = run.error.outcome or "not-applied"
+            world.tell(
+                target.place, Outcome(result=said, name=target.name, region=target.region, error=run.error)
+            )
 
 
-def _update(world: "World", run: "Run") -> int:
+def _update(world: "World", run: "Run", progress: Progress) -> None:
     target = world.setup.targets[0]
-    options, progress = verb.Options(**world.setup.options), Progress()
+    run.wanted = {(target.place, target.name): target.wanted}
+    options = verb.Options(**world.setup.options)
     if run.calm:
         idle = run.purpose == "idle"
         options = options._replace(if_changed=idle, wait=True, dry_run=False, timeout=600.0)
-    place, failed = target.place, None
-    try:
-        service = world.connect(target.profile, target.region)
-        outcome = verb.run(
-            service,
-            ImageUpdate(target.name, target.wanted),
-            options,
-            progress=progress,
-            clock=world.scheduler.clock(),
-            watch=lambda _status: None,
-        )
-    except ImagectlError as error:
-        run.error, failed = error, error.outcome or progress.outcome
-    except KeyboardInterrupt as stop:
-        kind: Any = "terminated" if isinstance(stop, Terminated) else "interrupted"
-        run.error, failed = ImagectlError(kind, kind), progress.outcome or "not-applied"
-    else:
-        world.tell(place, outcome)
-        return 0
-    claim: Any = failed or "not-applied"
-    world.tell(place, Outcome(result=claim, name=target.name, region=target.region, error=run.error))
-    return EXIT_CODES[run.error.kind]
+    outcome = verb.run(
+        world.connect(target.profile, target.region),
+        ImageUpdate(target.name, target.wanted),
+        options,
+        progress=progress,
+        clock=world.scheduler.clock(),
+        watch=lambda _status: None,
+    )
+    world.tell(target.place, outcome)
+
+
+def _apply(world: "World", run: "Run", progress: Progress, manifest: bytes) -> None:
+    asked, scheduler, problems = world.setup.options, world.scheduler, list[Problem]()
+    options = FleetOptions(
+        concurrency=asked["concurrency"],
+        max_failures=None if run.calm else asked["max_failures"],
+        wait=asked["wait"] or run.calm,
+        timeout=600.0 if run.calm else asked["timeout"],
+    )
+    entries = parse(manifest, problems).entries
+    if problems:
+        raise usage(problems)
+    places = {entry.line: world.place(entry.profile, entry.region) for entry in entries}
+    run.wanted = {(places[entry.line], entry.update.name): dict(entry.update.wanted) for entry in entries}
+    threads = scheduler.threads()
+    jobs = look(locate(entries, world.connect, Shard()), options.concurrency, threads=threads)
+    if asked["rollback"] and run.purpose != "undo":
+        run.undo = f"undo-{run.number}.jsonl"
+    tally = run_all(
+        jobs,
+        options,
+        rollback_file=run.undo or None,
+        progress=progress,
+        tell=lambda outcome: world.tell(places[outcome.line or 0], outcome),
+        beat=lambda _done, _total: None,
+        note=lambda _text: None,
+        clock=scheduler.clock(),
+        threads=threads,
+        disk=world.disk,
+    )
+    if error := tally.verdict():
+        raise error
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

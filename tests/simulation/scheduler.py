@@ -16,6 +16,7 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
+from imagectl.fleet.pool import Threads
 from imagectl.update import Clock
 
 
@@ -94,7 +95,7 @@ class Scheduler:
                 self._main.greenlet.throw(Killed)
         self.dead = self.dead or "ended"
         for thread in self._threads:  # daemons die with the process
-            while not thread.greenlet.dead:
+            while thread.greenlet:  # begun and not over
                 self._current = thread
                 thread.greenlet.throw(Killed)
         self._timers = [timer for timer in self._timers if timer[2]]
@@ -185,6 +186,14 @@ class Scheduler:
     def jitter(self) -> float:
         """What the process takes for chance."""
         return self._random()
+
+    def threads(self) -> Threads:
+        return Threads(
+            start=self.start,
+            lock=lambda: Lock(self),
+            event=lambda: Event(self),
+            queue=lambda: Queue(self),
+        )
 
     def clock(self) -> Clock:
         return Clock(now=self._look_at_clock, sleep=self._pause, random=self.jitter)

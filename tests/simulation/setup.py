@@ -12,6 +12,7 @@ from .client import Network
 from .events import DISKS, ENDS, FATES, SIGNALS, STRANGERS, THREADS, Event
 
 ACCOUNTS = {"default": "111111111111", "production": "222222222222"}
+FOREIGN = "333333333333"  # nobody's
 REGIONS = ("us-east-1", "eu-west-1")
 OPERATIONS = ("UpdateImage", "DescribeImage", "ListImages")
 
@@ -45,6 +46,7 @@ class Setup(NamedTuple):
     others: int = 0  # images in each place that nobody means
     preempt: float = 0.2
     stall: float = 0.0
+    foreign: bool = False  # an ARN is of another account than the credentials are
     at_once: bool = False  # whether the same command is run again before the world has calmed down
 
 
@@ -67,16 +69,20 @@ def draw(seed: int) -> Setup:
     dice = Dice(seed)
     verb = dice.one_of(("update", "apply", "apply"))
     targets = _targets(dice, 1 if verb == "update" else dice.upto(10))
+    trimmed = targets[0].name if dice.whether(0.05) else ""
+    if trimmed:  # it asks for what the service won't keep
+        targets = (targets[0]._replace(wanted={"Description": "new "}), *targets[1:])
     return Setup(
         verb=verb,
         targets=targets,
-        nature=_nature(dice, [target.name for target in targets], verb),
+        nature=_nature(dice, verb)._replace(trims=frozenset([trimmed] if trimmed else [])),
         network=_network(dice),
         options=_options(dice, verb),
         events=_events(dice, verb, len(targets)),
         others=dice.one_of((0, 1, 3)),
         preempt=dice.one_of((0.02, 0.2, 0.5)),
         stall=dice.one_of((0, 0, 0, 0.01)),
+        foreign=verb == "apply" and dice.whether(0.02),
         at_once=dice.whether(0.3),
     )
 
@@ -104,7 +110,7 @@ def _target(dice: Dice, name: str, profile: str, region: str) -> Target:
     return Target(profile, region, name, has, wanted, by_arn=dice.whether(0.3))
 
 
-def _nature(dice: Dice, names: list[str], verb: str) -> Nature:
+def _nature(dice: Dice, verb: str) -> Nature:
     rates = {}
     for operation in OPERATIONS:
         if dice.whether(0.25):
@@ -115,7 +121,6 @@ def _nature(dice: Dice, names: list[str], verb: str) -> Nature:
         stale=dice.one_of((0.0, 0.0, 1.0, 4.0)),
         shows_early=dice.whether(0.3),
         failing=frozenset([dice.upto(5)] if dice.whether(0.1) else []),
-        trims=frozenset([dice.one_of(names)] if dice.whether(0.05) else []),
         page=dice.one_of((100, 100, 3)),
     )
 

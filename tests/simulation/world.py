@@ -16,12 +16,12 @@ from imagectl.errors import ImagectlError
 from imagectl.image import Change, Outcome
 
 from . import program
-from .backend import Backend, Place, PlayedImage
+from .backend import Backend, Place, PlayedImage, Request
 from .client import Client
 from .disk import Disk
 from .events import DISKS, ENDS, FATES, SIGNALS, STRANGERS, THREADS, Event, Fate
 from .scheduler import Scheduler
-from .setup import ACCOUNTS, REGIONS, Setup, Target
+from .setup import ACCOUNTS, FOREIGN, REGIONS, Setup, Target, Values
 
 
 class Told(NamedTuple):
@@ -47,9 +47,9 @@ class Run:
     code: int | None = None
     dead: str = ""
     error: ImagectlError | None = None  # what it ended with, on the whole
-    in_doubt: tuple[str, ...] = ()  # the images that it named when it was ended, as not known
     calm: bool = False
     undo: str = ""  # the path of its rollback file
+    wanted: dict[tuple[Place, str], Values] = field(default_factory=dict)  # of which images
 
 
 @dataclass(slots=True)
@@ -63,9 +63,8 @@ class Seen:
     trace: list[tuple[Any, ...]] = field(default_factory=list)
     crashes: list[str] = field(default_factory=list)
     happened: Counter[str] = field(default_factory=Counter)
-    # By run: what each rollback file had when a request was sent; what of it can be read afterwards.
     meddled: set[tuple[Place, str]] = field(default_factory=set)
-    unrecorded: list[str] = field(default_factory=list)
+    unrecorded: list[str] = field(default_factory=list)  # what was sent without being in a rollback file
     reads_failed: set[int] = field(default_factory=set)  # the runs
 
     def image(self, target: Target) -> PlayedImage:
@@ -99,16 +98,26 @@ class World:
             self._process("idle")
         if self.setup.verb == "apply":
             for run in reversed(self.seen.runs[:]):
-                if run.undo and self.disk.read(run.undo) is not None:
-                    self._process("undo", manifest=self.disk.read(run.undo))
+                if run.undo and (written := self.disk.read(run.undo)):
+                    self._process("undo", manifest=written)
         self.scheduler.pass_all()
         return self.seen
 
     # What the played processes are given.
 
+    def place(self, profile: str | None, region: str | None) -> Place:
+        return Place(ACCOUNTS[profile or "default"], region or REGIONS[0])
+
     def connect(self, profile: str | None, region: str | None) -> Client:
-        place = Place(ACCOUNTS[profile or "default"], region or REGIONS[0])
-        return Client(self.seen.backends[place], self._network, self.scheduler, self)
+        backend = self.seen.backends[self.place(profile, region)]
+        return Client(backend, self._network, self.scheduler, self)
+
+    def sends(self, backend: Backend, request: Request) -> None:
+        """An update leaves the process."""
+        backend.requests.append(request)
+        undo = self.seen.runs[-1].undo
+        if undo and f'"{backend.arn(request.name)}"'.encode() not in self.disk.synced(undo):
+            self.seen.unrecorded.append(f"run {request.run} sent {request.name}")
 
     @property
     def run(self) -> int:
@@ -219,6 +228,7 @@ class World:
                 Place(account, region),
                 self.setup.nature,
                 now=lambda: self.scheduler.now,
+                run=lambda: self.run,
                 chance=self._random,
                 log=self.log,
             )
@@ -232,7 +242,7 @@ class World:
                 backend.add(f"other-{number}", {"RoleArn": "arn:aws:iam::111111111111:role/old"})
         return backends
 
-    def _process(self, purpose: str, *, manifest: bytes | None = None) -> Run:
+    def _process(self, purpose: str, *, manifest: bytes = b"") -> Run:
         if self.calm:
             self._come_to_rest()
         run = Run(len(self.seen.runs), purpose, self.scheduler.now, calm=self.calm)
@@ -242,7 +252,7 @@ class World:
         before = {number: signal.getsignal(number) for number in program.SIGNALS}
         try:
             self.scheduler.run(
-                lambda: program.main(self, run, manifest),
+                lambda: program.main(self, run, manifest or manifest_of(self.setup)),
                 stall=0 if self.calm else self.setup.stall,
             )
         finally:
@@ -274,10 +284,11 @@ class World:
 def manifest_of(setup: Setup) -> bytes:
     """What is declared, as JSON Lines."""
     lines = []
-    for target in setup.targets:
+    for number, target in enumerate(setup.targets):
         place = {"Profile": target.profile} if target.profile != "default" else {}
-        if target.by_arn:
-            account, region = target.place
+        foreign = setup.foreign and not number
+        if target.by_arn or foreign:
+            account, region = target.place if not foreign else (FOREIGN, target.region)
             named = {"ImageArn": f"arn:aws:sagemaker:{region}:{account}:image/{target.name}"}
         else:
             named = {"ImageName": target.name, "Region": target.region}
