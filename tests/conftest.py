@@ -107,3 +107,17 @@ def spawn(program: list[str], environment: dict[str, str], tmp_path: Path) -> Ru
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return spawn
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--table", action="store_true", help="print the cells that tests of a matrix recorded")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The cells of a matrix as a Markdown table: what, in which case, the exit code, the message."""
+    if config.getoption("--table"):
+        reports = [r for kind in ("passed", "failed") for r in terminalreporter.getreports(kind)]
+        cells = [value for r in reports for name, value in r.user_properties if name == "cell"]
+        terminalreporter.write_line("| source | case | exit | message |\n|---|---|---|---|")
+        for cell in sorted(cells, key=lambda cell: str(cell[0])):
+            terminalreporter.write_line(f"| {' | '.join(map(str, cell))} |")

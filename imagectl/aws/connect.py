@@ -130,6 +130,8 @@ class Login:
 
     def _log_in(self, region: str) -> Credentials:
         if self._credentials is None:
+            # Sign-in, for one, is asked there too.
+            self._session.set_config_variable("region", region)
             self._credentials = Credentials(self._session, region, self._profile)
             self._session.register_component("credential_provider", self._credentials)
         return self._credentials

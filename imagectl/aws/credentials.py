@@ -4,6 +4,7 @@ Credentials are also renewed in the middle of a call to SageMaker. Whatever STS,
 service then says leaves here as an ImagectlError of its own, so that nobody takes it for SageMaker's word.
 """
 
+import os
 import threading
 import time
 import warnings
@@ -25,6 +26,7 @@ class Credentials:
         self._session = session
         self._region = region
         self._profile = profile
+        self._explicit = "profile" in session.instance_variables()  # which hides the variables
         self._now = now
         self._lock = threading.Lock()
         self._heard = _Heard(session)
@@ -53,9 +55,14 @@ class Credentials:
             frozen = self._current()
             _check(frozen)
         except Exception as exc:
-            source = Source(self.method, self._profile, self._heard.call)
+            source = Source(self._source(), self._profile, self._heard.call)
             raise not_had(exc, source, self._heard.trouble) from exc
         return frozen
+
+    def _source(self) -> str | None:
+        by_variable = "AWS_WEB_IDENTITY_TOKEN_FILE" in os.environ and not self._explicit
+        web_identity = self.method == "assume-role-with-web-identity"
+        return "web-identity-of-variables" if web_identity and by_variable else self.method
 
     def _current(self) -> Any:
         if self._found is None:

@@ -88,17 +88,17 @@ EXCEPTIONS: dict[str, Row] = {
         "set AWS_PROFILE or --profile, AWS_ACCESS_KEY_ID and its secret, or log in (aws sso login)",
         "no AWS credentials found",
     ),
-    "PartialCredentialsError": Row("access", _CONFIG, "the AWS credentials are incomplete"),
-    "CredentialRetrievalError": Row("access", _CONFIG, "the AWS credentials could not be retrieved"),
+    "PartialCredentialsError": Row("access", _CONFIG, "{detail} is missing"),
+    "CredentialRetrievalError": Row("access", _CONFIG, "no credentials could be had"),
     "UnknownCredentialError": Row("access", _CONFIG, "an unknown kind of credentials is configured"),
     "RefreshWithMFAUnsupportedError": Row("access", _LOGIN, "the credentials expired and need MFA"),
-    "MetadataRetrievalError": Row("access", _CONFIG, "the instance's metadata service gave no credentials"),
-    "TokenRetrievalError": Row("access", _LOGIN, "the SSO token could not be retrieved"),
+    "MetadataRetrievalError": Row("access", _CONFIG, "no credentials could be had"),
+    "TokenRetrievalError": Row("access", _LOGIN, "the SSO token has expired, or can't be read"),
     "NoAuthTokenError": Row("access", _LOGIN, "there is no SSO token"),
     "UnknownTokenProviderError": Row("access", _CONFIG, "an unknown kind of token is configured"),
     "SSOError": Row("access", _LOGIN, "the SSO session has expired or is not valid"),
     "LoginError": Row("access", "log in again (aws login)", "the login session has expired or is not valid"),
-    "JSONDecodeError": Row("access", _CONFIG, "a credentials source (credential_process?) printed no JSON"),
+    "JSONDecodeError": Row("access", _CONFIG, "what should be JSON is none"),
     # Configuration.
     "ProfileNotFound": Row("access", "see `aws configure list-profiles`"),
     "ConfigNotFound": Row("access", _CONFIG),
@@ -167,10 +167,14 @@ HAVING: dict[str, Row] = {
     "AttributeError": Row("access", _CONFIG, _BROKEN),
     "TypeError": Row("access", _CONFIG, _BROKEN),
     "ValueError": Row("access", _CONFIG, _BROKEN),
+    "JSONDecodeError": Row("access", _CONFIG, "the answer is no JSON"),
+    "UnicodeDecodeError": Row("access", _CONFIG, _BROKEN),
     "ResponseParserError": Row("access", _CONFIG, _BROKEN),
     "OSError": Row("access", _CONFIG),
     "MisshapenError": Row("access", _CONFIG),
-    "RuntimeError": Row("access", f"{_LOGIN}; or is this machine's clock wrong?", "they have expired"),
+    "RuntimeError": Row(
+        "access", f"{_LOGIN}; or is this machine's clock wrong?", "what it gives has expired"
+    ),
     "ParamValidationError": Row("access", _CONFIG),
     "MissingDependencyException": Row("access"),
     "EOFError": Row("access", _MFA, "no MFA code was given"),
@@ -181,6 +185,13 @@ PASSING_CODES = frozenset(
     {"IDPCommunicationError", "InternalServer", "ServiceUnavailable", "TooManyRequests"}
 )
 
+# What helps by itself, where the failure doesn't say more.
+_HINTS = {
+    "custom-process": "run its command by hand: what it says is not shown here, as it may hold secrets",
+    "sso": "log in again (aws sso login)",
+    "login": "log in again (aws login)",
+}
+
 # botocore's word for a source of credentials -> ours; {} is the profile.
 SOURCES: dict[str | None, str] = {
     "env": "the credentials in the environment",
@@ -189,6 +200,7 @@ SOURCES: dict[str | None, str] = {
     "sso": "the SSO login of profile {}",
     "shared-credentials-file": "the keys of profile {}",
     "login": "the login session of profile {}",
+    "web-identity-of-variables": "the web identity of AWS_WEB_IDENTITY_TOKEN_FILE",
     "custom-process": "credential_process of profile {}",
     "config-file": "the keys of profile {}",
     "container-role": "the container's credentials",
@@ -301,16 +313,17 @@ def not_had(exc: Exception, source: Source, trouble: Any = None) -> ImagectlErro
     if isinstance(response, dict):
         return _refused(response, source)
     row = _having(type(exc))
-    detail = _detail(exc)
-    message = (row.message or "{detail}").replace("{detail}", detail)
-    ours = isinstance(exc, MisshapenError)
+    message = (row.message or "{detail}").replace("{detail}", _detail(exc))
+    status = _status(exc)
     passes = row.kind == "transient" or _passes(exc)
+    hint = row.hint if row.hint != _CONFIG else _HINTS.get(source.method or "", _CONFIG)
     return ImagectlError(
         "transient" if passes else "access",
-        f"{_where(source, exc)}{message}",
-        hint=_NETWORK if passes else row.hint,
-        code=None if ours else type(exc).__name__,
+        f"{_where(source, exc)}{message}{f' (HTTP {status})' if status else ''}",
+        hint=_NETWORK if passes else hint,
+        code=None if isinstance(exc, MisshapenError) else type(exc).__name__,
         operation=source.call,
+        http_status=status,
         outcome="not-applied",
     )
 
@@ -333,6 +346,8 @@ def _where(source: Source, exc: Exception) -> str:
 
 
 def _detail(exc: Exception) -> str:
+    if type(exc).__name__ == "PartialCredentialsError":
+        return str(getattr(exc, "kwargs", {}).get("cred_var"))
     if type(exc).__name__ == "ParamValidationError":
         return _wrong_settings(str(exc))
     if isinstance(exc, OSError) and exc.filename:
@@ -362,15 +377,20 @@ def _wrong_settings(report: str) -> str:
 
 def _passes(exc: BaseException | None) -> bool:
     """Whether a failure of the network, or a status that passes, stands behind `exc`."""
+    if (_status(exc) or 0) >= 500 or _status(exc) == 429:
+        return True
     while exc is not None:
         row = of_exception(type(exc))
         if row and row.kind == "transient":
             return True
-        status = re.search(r"response (\d{3})\b", str(exc)) if row else None
-        if status and (int(status[1]) >= 500 or status[1] == "429"):
-            return True
         exc = exc.__cause__ or exc.__context__
     return False
+
+
+def _status(exc: BaseException | None) -> int | None:
+    """The HTTP status with which the container's endpoint refused: it is nowhere but in the text."""
+    said = re.search(r" response (\d{3})\b", str(exc))
+    return int(said[1]) if said and getattr(exc, "kwargs", {}).get("provider") == "container-role" else None
 
 
 def _refused(response: dict[str, Any], source: Source) -> ImagectlError:
@@ -380,6 +400,7 @@ def _refused(response: dict[str, Any], source: Source) -> ImagectlError:
     bare = code.removesuffix("Exception")
     row = of_code(code, status)
     passes = bare in PASSING_CODES or row.kind == "transient"
+    says = message or f"HTTP {status} without a message"
     hint: str | None
     if passes:
         hint = _AGAIN
@@ -391,7 +412,7 @@ def _refused(response: dict[str, Any], source: Source) -> ImagectlError:
         hint = f"check profile {quote(source.profile)} in the environment and ~/.aws/config"
     return ImagectlError(
         "transient" if passes else "access",
-        f"{source}: {source.call}: {message or f'HTTP {status} without a message'}",
+        f"{source}: {source.call}: {says}{f' ({code})' if code else ''}",
         hint=hint,
         code=code or None,
         operation=source.call,

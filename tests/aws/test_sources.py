@@ -1,0 +1,422 @@
+"""Every source of credentials, and all that can become of it: exit code, and who is named for it.
+
+`pytest tests/aws/test_sources.py --table` prints what each came to.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import botocore.credentials
+import botocore.tokens
+import botocore.utils
+import pytest
+from conftest import Run
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from identity import ROLE_ACCOUNT, Answer, Identity, refusal
+from service import Service, error
+
+ROLE = f"arn:aws:iam::{ROLE_ACCOUNT}:role/deploy"
+LOGIN = f"arn:aws:iam::{ROLE_ACCOUNT}:user/me"
+
+
+class Time:
+    """A wall clock that can jump."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def now(self, zone: Any = UTC) -> datetime:
+        return datetime.now(zone) + self.ahead
+
+
+@dataclass
+class World:
+    """What surrounds the program: its home with configuration and tokens, the services, the clock."""
+
+    home: Path
+    identity: Identity
+    service: Service
+    time: Time
+    env: pytest.MonkeyPatch
+    argv: tuple[str, ...] = ()
+
+    def config(self, text: str) -> None:
+        (self.home / "config").write_text(text)
+
+    def setenv(self, **variables: str) -> None:
+        for name, value in variables.items():
+            self.env.setenv(name, value)
+
+    def token(self, kind: str, name: str, **fields: Any) -> None:
+        """A token where `aws sso login` and `aws login` keep it."""
+        digest = (hashlib.sha1 if kind == "sso" else hashlib.sha256)(name.encode()).hexdigest()
+        path = self.home / kind / f"{digest}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(fields))
+
+    def process(self, output: object, code: int = 0) -> None:
+        """What the credential process prints; each run of it leaves a line in `runs`."""
+        (self.home / "output").write_text(output if isinstance(output, str) else json.dumps(output))
+        (self.home / "process").write_text(
+            f"echo run >>{self.home}/runs\ncat {self.home}/output\necho secret-on-stderr >&2\nexit {code}\n"
+        )
+
+    def runs(self) -> int:
+        return (self.home / "runs").read_text().count("run")
+
+    def in_an_hour(self, hours: float = 1) -> str:
+        return (self.time.now() + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.fixture
+def world(service: Service, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> Iterator[World]:
+    """No credentials anywhere yet; every service that gives some is `identity`."""
+    time = Time()
+    identity = Identity(time.now)
+    home = Path(environment["HOME"])
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    for name in ("STS", "SSO", "SSO_OIDC", "SIGNIN"):
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", identity.url)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(home / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / "credentials"))
+    monkeypatch.setenv("AWS_LOGIN_CACHE_DIRECTORY", str(home / "login"))
+    # botocore reads the home directory when it is imported.
+    monkeypatch.setattr(botocore.credentials.SSOProvider, "_SSO_TOKEN_CACHE_DIR", str(home / "sso"))
+    monkeypatch.setattr(botocore.tokens.SSOTokenProvider, "_SSO_TOKEN_CACHE_DIR", str(home / "sso"))
+    monkeypatch.setattr(botocore.utils.ContainerMetadataFetcher, "SLEEP_TIME", 0)
+    jumping = SimpleNamespace(datetime=_jumping(time), timedelta=timedelta)
+    monkeypatch.setattr(botocore.credentials, "datetime", jumping)
+    yield World(home, identity, service, time, monkeypatch)
+    identity.close()
+
+
+def explicitly(world: World) -> None:
+    """Name the profile: else keys in the environment win over it."""
+    world.env.setattr(world, "argv", ("--profile", "default"))
+
+
+def _jumping(time: Time) -> type:
+    class Meta(type):
+        def __instancecheck__(cls, value: object) -> bool:
+            return isinstance(value, datetime)
+
+    class Jumping(metaclass=Meta):
+        now = time.now
+        fromtimestamp = datetime.fromtimestamp
+
+    return Jumping
+
+
+Change = Callable[[World], None]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source of credentials: what sets it up, what a failure of it names, and what can become of it."""
+
+    set_up: Change
+    says: str
+    refused: Change
+    down: Change | None
+    expired: Change
+    broken: Change
+    absent: Change
+    renewed: Change = lambda _: None
+    codes: dict[str, int] = field(default_factory=dict)  # where they aren't the usual ones
+
+
+# Keys at rest: only SageMaker can judge them.
+
+KEYS = "aws_access_key_id = AKIAKEYS\naws_secret_access_key = canary\n"
+
+
+def says_sagemaker(code: str) -> Change:
+    def change(world: World) -> None:
+        for operation in ("UpdateImage", "DescribeImage"):
+            world.service.answer(operation, error(code, "no"), times=9)
+
+    return change
+
+
+def keys(set_up: Change, broken: Change, absent: Change) -> Source:
+    return Source(
+        set_up,
+        says="",
+        refused=says_sagemaker("UnrecognizedClientException"),
+        down=None,
+        expired=says_sagemaker("ExpiredTokenException"),
+        broken=broken,
+        absent=absent,
+    )
+
+
+def environment_keys(world: World) -> None:
+    world.setenv(AWS_ACCESS_KEY_ID="AKIAENVIRONMENT", AWS_SECRET_ACCESS_KEY="canary")
+
+
+def without(*names: str) -> Change:
+    def change(world: World) -> None:
+        for name in names:
+            world.env.delenv(name)
+
+    return change
+
+
+def file(name: str, text: str) -> Change:
+    def change(world: World) -> None:
+        (world.home / name).write_text(text.replace("HOME", str(world.home)))
+
+    return change
+
+
+# What is asked over the network.
+
+
+def asked(set_up: Change, call: str, variable: str, says: str, **more: Any) -> Source:
+    """A source that asks `call`, of the endpoint that `variable` names."""
+    return Source(
+        set_up,
+        says=says,
+        refused=lambda world: world.identity.answer(call, refusal(call, "AccessDenied", "No access", 403)),
+        down=lambda world: world.identity.answer(call, refusal(call, "InternalFailure", "oops", 503)),
+        expired=more.pop("expired", lambda world: setattr(world.identity, "lifetime", -timedelta(hours=1))),
+        broken=lambda world: world.identity.answer(call, Answer(200, b"<html>log in</html>")),
+        absent=lambda world: world.setenv(**{variable: "http://127.0.0.1:9/container"}),
+        codes={"absent": 6, **more.pop("codes", {})},
+        **more,
+    )
+
+
+def role(settings: str, *before: Change) -> Source:
+    def set_up(world: World) -> None:
+        for change in before:
+            change(world)
+        file("config", f"[default]\nrole_arn = {ROLE}\n{settings}")(world)
+
+    return asked(set_up, "sts:AssumeRole", "AWS_ENDPOINT_URL_STS", "the role of profile 'default'")
+
+
+BASE = f"[profile base]\n{KEYS}"
+CHAIN = f"""source_profile = middle
+external_id = outer-id
+role_session_name = outer-session
+duration_seconds = 900
+[profile middle]
+role_arn = arn:aws:iam::210987654321:role/middle
+source_profile = base
+external_id = inner-id
+{BASE}"""
+
+
+def instance(world: World) -> None:
+    world.env.delenv("AWS_EC2_METADATA_DISABLED")
+    world.setenv(AWS_EC2_METADATA_SERVICE_ENDPOINT=world.identity.url)
+
+
+def container(world: World) -> None:
+    world.setenv(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{world.identity.url}/container")
+
+
+def process(world: World) -> None:
+    file("config", "[default]\ncredential_process = sh HOME/process\n")(world)
+    world.process(process_output(world))
+
+
+def process_output(world: World, hours: float = 1) -> dict[str, Any]:
+    return {
+        "Version": 1,
+        "AccessKeyId": "AKIAPROCESS",
+        "SecretAccessKey": "canary",
+        "SessionToken": "canary",
+        "Expiration": world.in_an_hour(hours),
+    }
+
+
+def web_identity(world: World) -> None:
+    file("token", "canary-jwt")(world)
+    file("config", f"[default]\nrole_arn = {ROLE}\nweb_identity_token_file = HOME/token\n")(world)
+
+
+def web_identity_of_environment(world: World) -> None:
+    file("token", "canary-jwt")(world)
+    world.setenv(AWS_ROLE_ARN=ROLE, AWS_WEB_IDENTITY_TOKEN_FILE=str(world.home / "token"))
+
+
+START = "https://example.awsapps.com/start"
+SSO = f"sso_account_id = {ROLE_ACCOUNT}\nsso_role_name = deploy\n"
+SSO_SESSION = f"sso_region = us-east-1\nsso_start_url = {START}\n"
+REGISTERED = {"refreshToken": "canary-r", "clientId": "client", "clientSecret": "canary-c"}
+
+
+def sso(world: World, hours: float = 8, **more: str) -> None:
+    file("config", f"[default]\n{SSO}sso_session = corp\n[sso-session corp]\n{SSO_SESSION}")(world)
+    world.token("sso", "corp", accessToken="canary-sso", expiresAt=world.in_an_hour(hours), **more)
+
+
+def sso_refreshed(world: World) -> None:
+    sso(world, hours=-1, registrationExpiresAt=world.in_an_hour(999), **REGISTERED)
+
+
+def sso_legacy(world: World, hours: float = 8) -> None:
+    file("config", f"[default]\n{SSO}{SSO_SESSION}")(world)
+    world.token("sso", START, accessToken="canary-sso", expiresAt=world.in_an_hour(hours))
+
+
+def login(world: World, hours: float = 1) -> None:
+    file("config", f"[default]\nlogin_session = {LOGIN}\n")(world)
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+    world.token(
+        "login",
+        LOGIN,
+        accessToken={
+            "accessKeyId": "AKIALOGIN",
+            "secretAccessKey": "canary",
+            "sessionToken": "canary",
+            "accountId": ROLE_ACCOUNT,
+            "expiresAt": world.in_an_hour(hours),
+        },
+        refreshToken="canary-r",
+        dpopKey=pem,
+        clientId="arn:aws:signin:::devtools/same-device",
+    )
+
+
+SSO_CALL = "the SSO login of profile 'default': sso:GetRoleCredentials"
+SOURCES = {
+    "environment": keys(
+        environment_keys,
+        broken=without("AWS_SECRET_ACCESS_KEY"),
+        absent=without("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    ),
+    "credentials file": keys(
+        file("credentials", f"[default]\n{KEYS}"),
+        broken=file("credentials", "[default]\naws_access_key_id = AKIAKEYS\n"),
+        absent=file("credentials", ""),
+    ),
+    "config file": keys(
+        file("config", f"[default]\n{KEYS}"),
+        broken=file("config", "[default]\naws_access_key_id = AKIAKEYS\n"),
+        absent=file("config", ""),
+    ),
+    "credential_process": Source(
+        process,
+        says="credential_process of profile 'default'",
+        refused=lambda world: world.process("", code=1),
+        down=None,
+        expired=lambda world: world.process(process_output(world, hours=-1)),
+        broken=lambda world: world.process("<html>"),
+        absent=lambda world: (world.home / "process").unlink(),
+        renewed=lambda world: world.process(process_output(world)),
+    ),
+    "role of a profile": role(f"source_profile = base\n{BASE}"),
+    "role of a process": role(
+        "source_profile = base\n[profile base]\ncredential_process = sh HOME/process\n",
+        lambda world: world.process({**process_output(world), "Expiration": None}),
+    ),
+    "role of the environment": role("credential_source = Environment\n", environment_keys, explicitly),
+    "role of the instance": role("credential_source = Ec2InstanceMetadata\n", instance),
+    "role of the container": role("credential_source = EcsContainer\n", container),
+    "chain of roles": role(CHAIN),
+    "web identity": asked(
+        web_identity,
+        "sts:AssumeRoleWithWebIdentity",
+        "AWS_ENDPOINT_URL_STS",
+        "the web identity of profile 'default': sts:AssumeRoleWithWebIdentity",
+    ),
+    "web identity by variables": asked(
+        web_identity_of_environment,
+        "sts:AssumeRoleWithWebIdentity",
+        "AWS_ENDPOINT_URL_STS",
+        "the web identity of AWS_WEB_IDENTITY_TOKEN_FILE: sts:AssumeRoleWithWebIdentity",
+    ),
+    "SSO": asked(
+        sso,
+        "sso:GetRoleCredentials",
+        "AWS_ENDPOINT_URL_SSO",
+        "the SSO login of profile 'default'",
+        expired=lambda world: sso(world, hours=-1),
+    ),
+    "SSO, refreshed": asked(
+        sso_refreshed,
+        "sso-oidc:CreateToken",
+        "AWS_ENDPOINT_URL_SSO_OIDC",
+        "the SSO login of profile 'default': sso-oidc:CreateToken",
+        expired=lambda world: world.identity.answer(
+            "sso-oidc:CreateToken", refusal("sso-oidc:CreateToken", "InvalidGrantException", "expired")
+        ),
+        codes={"ends": 0},  # the token that was just renewed serves on
+    ),
+    "SSO, legacy": asked(
+        sso_legacy,
+        "sso:GetRoleCredentials",
+        "AWS_ENDPOINT_URL_SSO",
+        "the SSO login of profile 'default'",
+        expired=lambda world: sso_legacy(world, hours=-1),
+    ),
+    "aws login": asked(
+        lambda world: login(world, hours=-1),  # so that it is refreshed
+        "signin:CreateOAuth2Token",
+        "AWS_ENDPOINT_URL_SIGNIN",
+        "the login session of profile 'default': signin:CreateOAuth2Token",
+    ),
+    "instance": asked(
+        instance,
+        "imds:credentials",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+        "no AWS credentials found",
+        # botocore can't tell what is wrong with it from its absence, and believes in expired keys.
+        codes={"down": 4, "absent": 4, "expired": 0},
+    ),
+    "container": asked(
+        container,
+        "container:credentials",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "the container's credentials",
+    ),
+}
+
+UPDATE = ["update", "my-image", "--description", "new", "-o", "json", "--max-attempts", "1", "--wait"]
+CODES = {"works": 0, "renewed": 0, "refused": 4, "down": 6, "expired": 4, "ends": 4, "broken": 4, "absent": 4}
+
+
+@pytest.mark.parametrize(
+    ("name", "case"), [(n, c) for n, source in SOURCES.items() for c in CODES if c != "down" or source.down]
+)
+def test_a_source_of_credentials(
+    run: Run, world: World, name: str, case: str, record_property: Callable[[str, object], None]
+) -> None:
+    """What a source says is never SageMaker's word, nor a bug of ours; it is named, and nothing of it leaks.
+
+    `ends`: it is refused when the keys have to be renewed in the middle of the wait.
+    """
+    source = SOURCES[name]
+    source.set_up(world)
+
+    def hours_pass() -> None:
+        world.time.ahead += timedelta(hours=2)
+        (source.renewed if case == "renewed" else source.refused)(world)
+
+    if case in {"renewed", "ends"}:
+        world.service.on_update = hours_pass
+    elif case != "works":
+        getattr(source, case)(world)
+    result = run(*UPDATE, *world.argv)
+    error = json.loads(result.stderr)["Error"] if result.stderr else {}
+    record_property("cell", [name, case, result.code, error.get("Message", "")])
+    assert result.code == source.codes.get(case, CODES[case]), result.stderr
+    assert "canary" not in result.stdout + result.stderr
+    if result.code:
+        assert error["Outcome"] == ("applied" if case == "ends" else "not-applied")
+        assert source.says in error["Message"] or case in {"absent", "ends"}
+        assert error["Hint"]
+        sent = world.service.operations
+        assert sent == [] or source.says == "" or (case == "ends" and sent[0] == "UpdateImage")

@@ -1,0 +1,161 @@
+"""Stand-ins for all that hands out credentials: STS, SSO, its OIDC, sign-in, IMDS, the container endpoint.
+
+One server on loopback plays them all. By itself it gives valid credentials; `answer` says what a call gets
+instead, from then on. What it gives is recognisable: each access key names the call it came from.
+"""
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+ROLE_ACCOUNT = "123456789012"
+_STS = "https://sts.amazonaws.com/doc/2011-06-15/"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call gets: bytes as they are, anything else as JSON."""
+
+    status: int = 200
+    body: Any = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request: the call as in `sts:AssumeRole`, its parameters, its headers in lower case."""
+
+    call: str
+    params: dict[str, str]
+    headers: dict[str, str]
+
+
+def refusal(call: str, code: str, message: str, status: int = 400) -> Answer:
+    """An error as the service of `call` words it."""
+    if call.startswith("sts:"):
+        error = f"<Type>Sender</Type><Code>{code}</Code><Message>{message}</Message>"
+        return Answer(
+            status,
+            f'<ErrorResponse xmlns="{_STS}"><Error>{error}</Error>'
+            "<RequestId>5e1f0000-0000-4000-8000-000000000001</RequestId></ErrorResponse>".encode(),
+        )
+    body = {"message": message, "error": code, "error_description": message}
+    return Answer(status, body, {"x-amzn-ErrorType": code})
+
+
+class Identity:
+    """The server, what it was asked, and what it is told to answer. `clock` is its idea of the time."""
+
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.asked: list[Asked] = []
+        self.lifetime = timedelta(hours=1)
+        self.clock = clock
+        self._answers: dict[str, Answer] = {}
+        handler = type("Handler", (_Handler,), {"identity": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def calls(self) -> list[str]:
+        return [asked.call for asked in self.asked]
+
+    def answer(self, call: str, answer: Answer) -> None:
+        """Give `call` this answer from now on."""
+        self._answers[call] = answer
+
+    def expires(self) -> str:
+        return (self.clock() + self.lifetime).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def reply_to(self, asked: Asked) -> Answer:
+        self.asked.append(asked)
+        return self._answers.get(asked.call) or self.own_answer(asked.call, asked.params)
+
+    def own_answer(self, call: str, params: dict[str, str]) -> Answer:
+        service, _, operation = call.partition(":")
+        keys = {"AccessKeyId": f"AKIA{operation.upper()}", "SecretAccessKey": "secret"}
+        if service == "sts":
+            return Answer(200, _assumed(operation, params.get("RoleArn", ""), keys, self.expires()))
+        if call == "imds:role":
+            return Answer(200, b"instance-role")
+        if call == "imds:token":
+            return Answer(200, b"imds-token")
+        lowered = {key[0].lower() + key[1:]: value for key, value in keys.items()}
+        answers: dict[str, Any] = {
+            "imds": {**keys, "Code": "Success", "Token": "token", "Expiration": self.expires()},
+            "container": {**keys, "Token": "token", "Expiration": self.expires()},
+            "sso": {"roleCredentials": {**lowered, "sessionToken": "t", "expiration": self._milliseconds()}},
+            "sso-oidc": {"accessToken": "fresh", "tokenType": "Bearer", "expiresIn": 3600},
+            "signin": {
+                "accessToken": {**lowered, "sessionToken": "t"},
+                "tokenType": "aws_sigv4",
+                "expiresIn": int(self.lifetime.total_seconds()),
+                "refreshToken": "next",
+            },
+        }
+        return Answer(200, answers[service])
+
+    def _milliseconds(self) -> int:
+        return int((self.clock() + self.lifetime).timestamp() * 1000)
+
+
+def _assumed(operation: str, role: str, keys: dict[str, str], expires: str) -> bytes:
+    account = role.split(":")[4] if role.count(":") >= 5 else ROLE_ACCOUNT
+    credentials = {**keys, "SessionToken": f"session-of-{role}", "Expiration": expires}
+    inner = "".join(f"<{key}>{value}</{key}>" for key, value in credentials.items())
+    user = f"<Arn>arn:aws:sts::{account}:assumed-role/role/session</Arn><AssumedRoleId>AROA:s</AssumedRoleId>"
+    return (
+        f'<{operation}Response xmlns="{_STS}"><{operation}Result><Credentials>{inner}</Credentials>'
+        f"<AssumedRoleUser>{user}</AssumedRoleUser></{operation}Result></{operation}Response>"
+    ).encode()
+
+
+_PATHS = {
+    "/federation/credentials": "sso:GetRoleCredentials",
+    "/token": "sso-oidc:CreateToken",
+    "/v1/token": "signin:CreateOAuth2Token",
+    "/latest/api/token": "imds:token",
+    "/latest/meta-data/iam/security-credentials/": "imds:role",
+    "/latest/meta-data/iam/security-credentials/instance-role": "imds:credentials",
+    "/container": "container:credentials",
+}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    identity: Identity
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.headers.get("Content-Type", "").startswith("application/json"):
+            params = json.loads(body or b"{}")
+        else:
+            params = {key: values[0] for key, values in parse_qs(url.query or body.decode()).items()}
+        call = _PATHS.get(url.path) or f"sts:{params.get('Action')}"
+        headers = {key.lower(): value for key, value in self.headers.items()}
+        answer = self.identity.reply_to(Asked(call, params, headers))
+        data = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        self.send_response(answer.status)
+        for key, value in {"Content-Type": "application/json", **answer.headers}.items():
+            self.send_header(key, value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_POST = do_PUT = do_GET  # noqa: N815 - the names that http.server calls
+
+    def log_message(self, *args: Any) -> None:
+        pass
