@@ -64,14 +64,14 @@ def _update(world: "World", run: "Run", progress: Progress) -> None:
         ImageUpdate(target.name, target.wanted),
         options,
         progress=progress,
-        clock=world.scheduler.clock(),
+        clock=world.clock(),
         watch=lambda _status: None,
     )
     world.tell(target.place, outcome)
 
 
 def _apply(world: "World", run: "Run", progress: Progress, manifest: bytes) -> None:
-    asked, scheduler, problems = world.setup.options, world.scheduler, list[Problem]()
+    asked, problems = world.setup.options, list[Problem]()
     options = FleetOptions(
         concurrency=asked["concurrency"],
         max_failures=None if run.calm else asked["max_failures"],
@@ -83,7 +83,7 @@ def _apply(world: "World", run: "Run", progress: Progress, manifest: bytes) -> N
         raise usage(problems)
     places = {entry.line: world.place(entry.profile, entry.region) for entry in entries}
     run.wanted = {(places[entry.line], entry.update.name): dict(entry.update.wanted) for entry in entries}
-    threads = scheduler.threads()
+    threads = world.threads()
     jobs = look(locate(entries, world.connect, Shard()), options.concurrency, threads=threads)
     if asked["rollback"] and run.purpose != "undo":
         run.undo = f"undo-{run.number}.jsonl"
@@ -95,7 +95,7 @@ def _apply(world: "World", run: "Run", progress: Progress, manifest: bytes) -> N
         tell=lambda outcome: world.tell(places[outcome.line or 0], outcome),
         beat=lambda _done, _total: None,
         note=lambda _text: None,
-        clock=scheduler.clock(),
+        clock=world.clock(),
         threads=threads,
         disk=world.disk,
     )

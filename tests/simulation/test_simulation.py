@@ -7,8 +7,11 @@ import sys
 
 import pytest
 from simulation.__main__ import described, play, traced
+from simulation.backend import Nature
+from simulation.client import Network
 from simulation.invariants import broken
-from simulation.setup import draw
+from simulation.setup import Setup, Target, draw
+from simulation.world import World
 
 SEEDS, PART = 2000, 250  # a part is a test, so that they are shared out to all workers
 
@@ -56,3 +59,25 @@ def digest(seeds: range) -> str:
     for seed in seeds:
         whole.update("\n".join(traced(play(draw(seed), seed))).encode())
     return whole.hexdigest()
+
+
+@pytest.mark.parametrize(("rate", "count", "most"), [(5.0, 100, 1.21), (20.0, 400, 1.12), (50.0, 1000, 1.10)])
+def test_the_rate_of_the_readme_is_found(rate: float, count: int, most: float) -> None:
+    """Against a token bucket: all of what it admits is used, for the README's requests per update."""
+    names = [f"image-{number}" for number in range(count)]
+    setup = Setup(
+        verb="apply",
+        targets=tuple(Target("default", "us-east-1", name, {}, {"Description": "new"}) for name in names),
+        nature=Nature(rates={"UpdateImage": rate}),
+        network=Network(latency=0.01),
+        options={"wait": False, "timeout": 60, "concurrency": 8, "max_failures": None, "rollback": False},
+        events=(),
+    )
+    shares, costs = [], []
+    for seed in range(4):
+        seen = World(setup, seed).play_first()
+        assert seen.runs[0].code == 0
+        costs.append(seen.backends[setup.targets[0].place].asked[0, "UpdateImage"] / count)
+        shares.append((count - rate) / rate / seen.runs[0].ended)  # a full bucket is there to begin with
+    assert sum(costs) / len(costs) < most + 0.03
+    assert sum(shares) / len(shares) > 0.97

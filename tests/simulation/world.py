@@ -13,7 +13,9 @@ from random import Random
 from typing import Any, NamedTuple
 
 from imagectl.errors import ImagectlError
+from imagectl.fleet.pool import Threads
 from imagectl.image import Change, Outcome
+from imagectl.update import Clock
 
 from . import program
 from .backend import Backend, Place, PlayedImage, Request
@@ -88,8 +90,7 @@ class World:
         self.calm = False
 
     def play(self) -> Seen:
-        self._prepare()
-        self._process("first")
+        self.play_first()
         if self.setup.at_once:
             self._process("same again")
         self._calm_down()
@@ -103,14 +104,28 @@ class World:
         self.scheduler.pass_all()
         return self.seen
 
-    # What the played processes are given.
+    def play_first(self) -> Seen:
+        """The first run alone."""
+        self._prepare()
+        self._process("first")
+        return self.seen
+
+    # What the played processes are given. To plant a fault, another one is given.
+
+    def clock(self) -> Clock:
+        return self.scheduler.clock()
+
+    def threads(self) -> Threads:
+        return self.scheduler.threads()
 
     def place(self, profile: str | None, region: str | None) -> Place:
         return Place(ACCOUNTS[profile or "default"], region or REGIONS[0])
 
     def connect(self, profile: str | None, region: str | None) -> Client:
-        backend = self.seen.backends[self.place(profile, region)]
-        return Client(backend, self._network, self.scheduler, self)
+        return Client(self.backend(profile, region), self.setup.network, self.scheduler, self)
+
+    def backend(self, profile: str | None, region: str | None) -> Backend:
+        return self.seen.backends[self.place(profile, region)]
 
     def sends(self, backend: Backend, request: Request) -> None:
         """An update leaves the process."""
@@ -210,7 +225,6 @@ class World:
     # How it goes.
 
     def _prepare(self) -> None:
-        self._network = self.setup.network
         self._steps = sorted(
             (event for event in self.setup.events if event.what == "step"), key=lambda event: event.at
         )
