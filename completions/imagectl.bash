@@ -19,7 +19,7 @@ _imagectl_command() {
       --allow-http -o --output --query -q --quiet --color --debug
     ) ;; esac
   case $command in list) options+=(--name-contains --status --sort-by --sort-order --limit) ;; esac
-  case $command in apply) options+=(-y --yes --dry-run --rollback-file --wait --concurrency --max-failures --shard) ;; esac
+  case $command in apply) options+=(-y --yes --dry-run --rollback-file --ignore-expected --wait --concurrency --max-failures --shard) ;; esac
   case $command in sandbox) options+=(--update-seconds) ;; esac
   case $command in
     update) argument=images ;;

@@ -251,12 +251,18 @@ def apply(
         str | None,
         typer.Option(metavar="FILE", help="A new file, to undo the run by applying it. Default: none."),
     ] = None,
+    ignore_expected: Annotated[
+        bool,
+        typer.Option(
+            "--ignore-expected", help="Apply entries whose image is not as Expected, too. Default: off."
+        ),
+    ] = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="Return when all images are as declared. Default: off.")
     ] = False,
     timeout: Timeout = "10m",
     concurrency: Annotated[
-        str, typer.Option(metavar="N", help="Updates under way at a time. Default: 8.", show_default=False)
+        str, typer.Option(metavar="N", help="API calls at a time. Default: 8.", show_default=False)
     ] = "8",
     max_failures: Annotated[
         str | None,
@@ -281,28 +287,40 @@ def apply(
     of which null deletes and absent leaves alone. Images that are as declared are not sent: after any
     failure, the same command again goes on. Prints the ARNs of changed images, as JSON one record for each.
     """
-    manifest = read_manifest(file, connection, problems)
+    # Only who applies pays for these.
+    from imagectl.fleet import rollback
+    from imagectl.fleet.apply import ApplyOptions
+    from imagectl.fleet.apply import apply as verb
+    from imagectl.fleet.plan import Shard
+    from imagectl.fleet.sender import FleetOptions
+
     if detailed_exitcode and not dry_run:
         problems.append(Problem("--detailed-exitcode", "needs --dry-run"))
     terminal = None if yes or dry_run else terminal_of(of_stdin=file != "-")
     if not (yes or dry_run or terminal):
         problems.append(Problem("--yes", "is needed where there is no terminal to ask on"))
     if rollback_file is not None:
-        from imagectl.fleet import rollback
-
         problems += rollback.problems(rollback_file)
-    threads = count_of("--concurrency", concurrency, problems, most=256) or 1
-    failures = count_of("--max-failures", max_failures, problems)
-    part, parts = shard_of(shard, problems)
-    patience = seconds_of("--timeout", timeout, problems)
+    options = ApplyOptions(
+        manifest=read_manifest(file, connection, problems),
+        profile=connection.profile,
+        shard=Shard(*shard_of(shard, problems)),
+        ignore_expected=ignore_expected,
+        dry_run=dry_run,
+        detailed_exitcode=detailed_exitcode,
+        terminal=terminal,
+        rollback_file=rollback_file,
+        fleet=FleetOptions(
+            concurrency=count_of("--concurrency", concurrency, problems, most=256) or 1,
+            max_failures=count_of("--max-failures", max_failures, problems),
+            wait=wait,
+            timeout=seconds_of("--timeout", timeout, problems),
+        ),
+    )
 
     def run(face: Face, progress: Progress) -> int:
         import gc
 
-        from imagectl.fleet.plan import Shard, locate, look
-        from imagectl.fleet.run import run as run_all
-        from imagectl.fleet.sender import FleetOptions
-        from imagectl.fleet.tally import Tally
         from imagectl.update import Clock
 
         gc.enable()  # what short commands do without
@@ -310,42 +328,15 @@ def apply(
         logins = Logins(face.log)
 
         def connect_to(profile: str | None, region: str | None) -> SageMaker:
-            profile, region = profile or connection.profile, region or connection.region
-            there = replace(connection, profile=profile, region=region, threads=threads)
+            there = replace(
+                connection,
+                profile=profile,
+                region=region or connection.region,
+                threads=options.fleet.concurrency,
+            )
             return logins.connect(there)
 
-        progress.known = "nothing was sent"
-        if manifest.torn:
-            face.note(f"line {manifest.torn} is cut off, its update was never sent: passed over", always=True)
-        located = locate(manifest.entries, connect_to, Shard(part, parts))  # may ask for MFA codes
-        with face.spinner("reading the images", on=True):
-            jobs = look(located, threads)
-        plan = Tally.of(jobs)
-        if dry_run:
-            for job in jobs:
-                face.record(job.outcome)
-            face.note(f"{plan}; nothing was changed", always=True)
-            _raise(plan.verdict())
-            return EXIT_CHANGES_PENDING if detailed_exitcode and plan.changes else 0
-        if terminal and plan.changes:
-            face.plan([job.outcome for job in jobs])
-            if not face.confirm(f"{plan}. Apply?", terminal):
-                raise ImagectlError("interrupted", "not confirmed; nothing was sent", outcome="not-applied")
-        options = FleetOptions(concurrency=threads, max_failures=failures, wait=wait, timeout=patience)
-        with face.bar() as beat:
-            tally = run_all(
-                jobs,
-                options,
-                rollback_file=rollback_file,
-                progress=progress,
-                tell=face.record,
-                beat=beat,
-                note=face.note,
-                clock=Clock(),
-            )
-        face.note(str(tally), always=True)
-        _raise(tally.verdict())
-        return 0
+        return verb(options, connect_to, face, progress, Clock())
 
     return Request(presentation, run)
 
@@ -455,11 +446,6 @@ _HIDDEN: dict[str, Callable[..., Request]] = {"__images": complete_images}
 
 
 # What several commands do around a call.
-
-
-def _raise(error: ImagectlError | None) -> None:
-    if error:
-        raise error
 
 
 def _wait_command(name: str, connection: Connection, region: str) -> str:

@@ -135,7 +135,14 @@ class Outcome:
     arn: str | None = None
     changes: tuple[Change, ...] = ()
     line: int | None = None  # of the manifest
+    profile: str | None = None  # by which a fleet's image is reached
+    whose: str = ""  # in words, where several accounts are in play
     error: ImagectlError | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the image is, in words."""
+        return f"{self.region}, {self.whose}" if self.whose else self.region
 
     def as_json(self) -> dict[str, Any]:
         """By the contract's names: a script that reads UpdateImage's reply reads this unchanged."""
@@ -143,6 +150,7 @@ class Outcome:
             **({"ImageArn": self.arn} if self.arn else {}),
             "ImageName": self.name,
             "Region": self.region,
+            **({"Profile": self.profile} if self.profile else {}),
             "Outcome": self.result,
             "Changes": [change.as_json() for change in self.changes],
             **({"Line": self.line} if self.line is not None else {}),

@@ -118,7 +118,7 @@ class Face:
         if self.format == "json":
             self._json(outcome.as_json(), indent=None)
         elif outcome.error:
-            where = f"line {outcome.line}: {outcome.name}: "
+            where = f"line {outcome.line}: {outcome.name}{f' ({outcome.place})' if outcome.whose else ''}: "
             for line in error_lines(outcome.error, where=where, color=self._err_color):
                 self._say(line)
         elif outcome.result == "planned":
@@ -378,7 +378,7 @@ def diff_lines(outcome: Outcome, *, color: bool = False) -> Iterator[str]:
     """A diff of one image: a heading, then `-` and `+` lines; with colour, the words that differ marked."""
     if not outcome.changes:
         return
-    yield _paint(f"{safe(outcome.name)} ({safe(outcome.region)})", "bold", on=color)
+    yield _paint(f"{safe(outcome.name)} ({safe(outcome.place)})", "bold", on=color)
     for change in outcome.changes:
         before, after = _marked(change) if color else (safe(change.before), safe(change.after))
         if change.before is not None:

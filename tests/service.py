@@ -55,8 +55,8 @@ class Received:
 class Service:
     """The service's state, what it received, and what it is told to answer."""
 
-    def __init__(self, *, region: str = "us-east-1") -> None:
-        self.region = region
+    def __init__(self, *, region: str = "us-east-1", account: str = ACCOUNT) -> None:
+        self.region, self.account = region, account
         self.images: dict[str, dict[str, Any]] = {}
         self.received: list[Received] = []
         self.updating_reads = 0  # how many reads after an update show UPDATING
@@ -80,7 +80,7 @@ class Service:
         self._server.server_close()
 
     def arn(self, name: str) -> str:
-        return f"arn:aws:sagemaker:{self.region}:{ACCOUNT}:image/{name}"
+        return f"arn:aws:sagemaker:{self.region}:{self.account}:image/{name}"
 
     def add(self, name: str, **fields: Any) -> None:
         """An image as it is."""

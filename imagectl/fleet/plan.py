@@ -1,55 +1,110 @@
-"""Before anything is sent: where each image is, how it is now, what would change."""
+"""Before anything is sent: where each image is and in whose account, how it is now, what would change."""
 
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from imagectl.errors import ImagectlError, Problem, usage
+from imagectl.fleet.guard import unexpected
 from imagectl.fleet.manifest import Entry, repeated
 from imagectl.fleet.pool import THREADS, Threads, do_all
 from imagectl.fleet.sender import Job
-from imagectl.image import PROPERTIES, Image, ImageArn, Outcome, Service
+from imagectl.image import MOVING, PROPERTIES, Image, ImageArn, Outcome, Service
 from imagectl.text import quote
 from imagectl.update import plan
 
 Connect = Callable[[str | None, str | None], Service]  # profile, region -> the service there
+Located = tuple[Entry, Service]
 
 # Of a listed image, what is compared, shown and waited by: ten thousand whole replies are not kept.
 _KEPT = (*PROPERTIES, "ImageName", "ImageArn", "ImageStatus", "FailureReason", "LastModifiedTime")
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
+class Shard(NamedTuple):
     """The `part`-th of `of` parts, counted from 1."""
 
     part: int = 1
     of: int = 1
 
-    def has(self, region: str, name: str) -> bool:
-        """Whether an image is in this part: the same answer on every machine, whatever else is declared."""
+    def has(self, entry: Entry) -> bool:
+        """Whether an entry is in this part: the same answer on every machine, whatever else is declared."""
         if self.of == 1:
             return True
-        digest = hashlib.sha256(f"{region}\0{name.casefold()}".encode()).digest()
-        return int.from_bytes(digest[:8], "big") % self.of == self.part - 1
+        whose = entry.profile or (entry.arn.account if entry.arn else "")
+        text = "\0".join((*filter(None, [whose]), entry.region or "", entry.update.name.casefold()))
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % self.of == self.part - 1
+
+    def __str__(self) -> str:
+        return f"{self.part}/{self.of}"
 
 
-def locate(entries: Sequence[Entry], connect: Connect, shard: Shard) -> list[tuple[Entry, Service]]:
-    """The entries of the shard, each with its service: one connection per profile and region."""
-    asked: dict[tuple[str | None, str | None], Service] = {}
-    services: dict[tuple[str | None, str], Service] = {}
-    for key in dict.fromkeys((entry.profile, entry.region) for entry in entries):
-        service = connect(*key)
-        asked[key] = services.setdefault((key[0], service.region), service)
-    located = [(entry, asked[entry.profile, entry.region]) for entry in entries]
+def locate(
+    entries: Sequence[Entry],
+    connect: Connect,
+    shard: Shard,
+    *,
+    profile: str | None = None,
+    size: int = 1,
+    threads: Threads = THREADS,
+) -> list[Located]:
+    """The entries of the shard, each with its service: one connection per profile and region.
+
+    `profile` is that of entries which name none. Up to `size` profiles log in at the same time, and only
+    those that the shard has an entry of.
+    """
+    wanted: defaultdict[str | None, dict[str | None, Entry]] = defaultdict(dict)
+    here = [entry for entry in entries if shard.has(entry)]
+    for entry in here:
+        wanted[entry.profile or profile].setdefault(entry.region, entry)
+    services: dict[tuple[str | None, str | None], Service] = {}
+    failures: list[tuple[Entry, ImagectlError]] = []
+
+    def log_in(whose: str | None) -> None:
+        there: dict[str, Service] = {}  # a region may be asked for by its name and as the default
+        for region, entry in wanted[whose].items():
+            try:
+                service = connect(whose, region)
+            except ImagectlError as error:
+                failures.append((entry, error))
+                return
+            services[whose, region] = there.setdefault(service.region, service)
+
+    do_all(log_in, list(wanted), size, threads=threads)
+    if failures:
+        raise _no_logins(failures)
+    located = [
+        (
+            e if e.profile or not profile else replace(e, profile=profile),
+            services[e.profile or profile, e.region],
+        )
+        for e in here
+    ]
     _refuse(repeated((e.line, e.update.name, (e.profile, service.region)) for e, service in located))
-    return [(e, service) for e, service in located if shard.has(service.region, e.update.name)]
+    return located
 
 
-def look(located: Sequence[tuple[Entry, Service]], size: int, *, threads: Threads = THREADS) -> list[Job]:
+def _no_logins(failures: list[tuple[Entry, ImagectlError]]) -> ImagectlError:
+    """What kept profiles from logging in, each with the first line that asks for it."""
+    failures.sort(key=lambda failure: failure[0].line)
+    first = failures[0][1]
+    if len(failures) == 1 and failures[0][0].profile is None:
+        return first
+    problems = [
+        Problem("Profile", f"{quote(entry.profile)}: {error.message}", entry.line)
+        if entry.profile
+        else Problem("", error.message)
+        for entry, error in failures
+    ]
+    whole = str(problems[0]) if len(problems) == 1 else f"{len(problems)} profiles could not log in"
+    return first.but(message=whole, problems=problems, outcome="not-applied")
+
+
+def look(located: Sequence[Located], size: int, *, threads: Threads = THREADS) -> list[Job]:
     """Each entry with its image as it is and the plan for it: one sweep of ListImages per service.
 
-    Roles are not listed, so an image that declares one is read by itself.
+    Roles are not listed, so an image of which one is declared or expected is read by itself.
     """
     sought: defaultdict[Service, _Sought] = defaultdict(_Sought)
     for entry, service in located:
@@ -59,18 +114,46 @@ def look(located: Sequence[tuple[Entry, Service]], size: int, *, threads: Thread
         for image in service.list():
             sought[service].see(image)
 
-    def describe(at: tuple[Entry, Service]) -> None:
+    def describe(at: Located) -> None:
         entry, service = at
         image = sought[service].find(entry)
         if image is not None:
             sought[service].found[image.name] = _cut(service.describe(image.name))
 
     do_all(sweep, list(sought), size, threads=threads)
-    states = [(entry, service, sought[service].find(entry)) for entry, service in located]
-    _refuse_other_accounts(states)
-    _refuse(repeated((entry.line, image.arn, ()) for entry, _, image in states if image))
-    do_all(describe, [(e, i) for e, i in located if "RoleArn" in e.update.wanted], size, threads=threads)
-    return [_job(e, service, sought[service].find(e), sought[service].size) for e, service in located]
+    accounts = _Accounts()
+    for entry, service in located:
+        accounts.add(entry.profile, sought[service].account)
+    states = [(entry, sought[service].find(entry)) for entry, service in located]
+    _refuse_other_accounts((entry, image, accounts.of(entry.profile)) for entry, image in states)
+    _refuse(repeated((entry.line, image.arn, ()) for entry, image in states if image))
+    with_role = [(e, i) for e, i in located if "RoleArn" in e.update.wanted or "RoleArn" in e.expected]
+    do_all(describe, with_role, size, threads=threads)
+    return [
+        _job(e, service, sought[service].find(e), sought[service].size, accounts.words(e.profile))
+        for e, service in located
+    ]
+
+
+class _Accounts:
+    """Whose images the entries are about, by the profile: its account, as far as any image has told it."""
+
+    def __init__(self) -> None:
+        self._of: dict[str | None, str | None] = {}
+
+    def add(self, profile: str | None, account: str | None) -> None:
+        self._of[profile] = self._of.get(profile) or account
+
+    def of(self, profile: str | None) -> str | None:
+        return self._of[profile]
+
+    def words(self, profile: str | None) -> str:
+        """What tells an image from the one of the same name elsewhere; nothing where there is one profile."""
+        if len(self._of) == 1:
+            return ""
+        account = self._of[profile]
+        name = f"profile {profile}" if profile else "default profile"
+        return f"{name}, account {account}" if account else name
 
 
 class _Sought:
@@ -78,6 +161,7 @@ class _Sought:
 
     def __init__(self) -> None:
         self.size = 0
+        self.account: str | None = None
         self.found: dict[str, Image] = {}
         self._names: set[str] = set()
         self._folded: dict[str, list[str]] = {}  # by an ARN, which the service may write in lower case
@@ -92,6 +176,7 @@ class _Sought:
         arn = ImageArn.parse(image.arn)
         if arn is None or arn.name.casefold() != image.name.casefold():
             return  # whatever that is, it is nothing to send an update to
+        self.account = arn.account
         alike = self._folded.get(image.name.casefold())
         if alike is not None:
             alike.append(image.name)
@@ -108,24 +193,31 @@ class _Sought:
         return self.found.get(name)
 
 
-def _job(entry: Entry, service: Service, current: Image | None, size: int) -> Job:
+def _job(entry: Entry, service: Service, current: Image | None, size: int, whose: str) -> Job:
     if current is not None:
-        update = replace(entry.update, name=current.name)
-        outcome = replace(plan(current, update, service.region), line=entry.line)
-        return Job(entry, service, size, current, outcome)
-    error = ImagectlError(
-        "not-found",
-        f"no image {quote(entry.update.name)} in {service.region}",
-        code="ResourceNotFound",
-        operation="ListImages",
-        image_name=entry.update.name,
-        region=service.region,
-        outcome="not-applied",
-    )
-    missing = Outcome(
-        result="not-applied", name=entry.update.name, region=service.region, line=entry.line, error=error
-    )
-    return Job(entry, service, size, Image({}), missing)
+        planned = plan(current, replace(entry.update, name=current.name), service.region)
+        # What is being changed is judged when that is over.
+        error = (
+            unexpected(entry, current, service.region)
+            if planned.changes and current.status not in MOVING
+            else None
+        )
+    else:
+        planned = Outcome(result="not-applied", name=entry.update.name, region=service.region)
+        where = f"{service.region} ({whose})" if whose else service.region
+        error = ImagectlError(
+            "not-found",
+            f"no image {quote(entry.update.name)} in {where}",
+            code="ResourceNotFound",
+            operation="ListImages",
+            image_name=entry.update.name,
+            region=service.region,
+            outcome="not-applied",
+        )
+    outcome = replace(planned, line=entry.line, profile=entry.profile, whose=whose, error=error)
+    if error:
+        outcome = replace(outcome, result="not-applied")
+    return Job(entry, service, size, current or Image({}), outcome)
 
 
 def _cut(image: Image) -> Image:
@@ -137,19 +229,36 @@ def _refuse(problems: list[Problem]) -> None:
         raise usage(problems)
 
 
-def _refuse_other_accounts(states: Iterable[tuple[Entry, Service, Image | None]]) -> None:
-    """UpdateImage takes a name only: with another account's credentials, it changes that account's image."""
-    problems = []
-    for entry, _, image in states:
-        arn = ImageArn.parse(image.arn) if image else None
-        if arn and entry.arn and not entry.arn.same_image(arn):
-            message = f"is {entry.arn}, but the credentials are for {arn}"
-            problems.append(Problem("ImageArn", message, entry.line))
-    if problems:
-        raise ImagectlError(
-            "access",
-            f"{len(problems)} ARNs are of another account than the credentials, nothing was sent",
-            hint="choose the profile of the ARNs' account: --profile, or Profile in the manifest",
-            outcome="not-applied",
-            problems=problems,
-        )
+def _refuse_other_accounts(states: Iterable[tuple[Entry, Image | None, str | None]]) -> None:
+    """UpdateImage takes a name only: with another account's credentials, it changes that account's image.
+
+    An image that is not there still has an account: that of the credentials, as other images told it.
+    """
+    problems, others = [], 0
+    for entry, image, account in states:
+        if entry.arn is None:
+            continue
+        found = ImageArn.parse(image.arn) if image else None
+        if (found and not entry.arn.same_image(found)) or (account and account != entry.arn.account):
+            whose = found or f"account {account}"
+            problems.append(
+                Problem("ImageArn", f"is {entry.arn}, but the credentials are for {whose}", entry.line)
+            )
+            others += entry.arn.account != (found.account if found else account)
+    if not problems:
+        return
+    count = "1 ARN is" if len(problems) == 1 else f"{len(problems)} ARNs are"
+    what = (
+        "of another account than the credentials"
+        if others == len(problems)
+        else "of another image than the one here"
+    )
+    raise ImagectlError(
+        "access",
+        f"{count} {what}, nothing was sent",
+        hint="choose the profile of the ARN's account: --profile, or Profile in the manifest"
+        if others
+        else None,
+        outcome="not-applied",
+        problems=problems,
+    )

@@ -7,7 +7,7 @@ nothing of what is sent.
 import errno
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -21,15 +21,14 @@ MARK = "Rollback"
 _BEGINNING = f'{{"{MARK}": true, '
 
 
-def entry(*, arn: str, region: str, profile: str | None, changes: Iterable[Change]) -> dict[str, Any]:
-    """The manifest entry that undoes `changes`. What the image did not have is deleted again."""
+def entry(*, arn: str, region: str, profile: str | None, changes: Sequence[Change]) -> dict[str, Any]:
+    """The manifest entry that undoes `changes`, as long as the image is as they left it."""
+    # What the image did not have is deleted again. A role can't be: nothing restores the lack of one.
     before = {
-        change.name: change.before or None
-        for change in changes
-        if change.before or change.name in DELETABLE  # a role can't be deleted, so nothing restores its lack
+        change.name: change.before or None for change in changes if change.before or change.name in DELETABLE
     }
-    identity = {MARK: True, "ImageArn": arn, "Region": region}
-    return {**identity, **({"Profile": profile} if profile else {}), **before}
+    identity = {MARK: True, "ImageArn": arn, "Region": region, **({"Profile": profile} if profile else {})}
+    return {**identity, **before, "Expected": {change.name: change.after for change in changes}}
 
 
 def is_torn(head: str, tail: str) -> bool:

@@ -20,14 +20,14 @@ from service import ACCOUNT, DROPPED, IN_USE, LOST, THROTTLED, Service, error
 
 from imagectl import image as nouns
 from imagectl.errors import ImagectlError
-from imagectl.fleet.manifest import parse
+from imagectl.fleet.manifest import Entry, parse
 from imagectl.fleet.plan import Shard, locate, look
 from imagectl.fleet.rate import Pace
 from imagectl.fleet.rollback import RollbackFile
 from imagectl.fleet.run import run
 from imagectl.fleet.sender import FleetOptions
 from imagectl.fleet.tally import Tally
-from imagectl.image import Image, ImageUpdate, Outcome, Progress
+from imagectl.image import Image, ImageArn, ImageUpdate, Outcome, Progress
 from imagectl.update import Clock
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/other"
@@ -219,6 +219,27 @@ def test_an_arn_of_another_account_stops_everything(run: Run, service: Service) 
     assert "UpdateImage" not in service.operations
 
 
+def test_an_arn_of_another_account_stops_everything_where_no_such_image_is_here(
+    run: Run, service: Service
+) -> None:
+    """The account of the credentials is known from the other images."""
+    arn = service.arn("elsewhere").replace(ACCOUNT, "999999999999")
+    manifest = lines({"ImageName": "my-image", "Description": "x"}, {"ImageArn": arn, "Description": "x"})
+    result = run("apply", "--yes", "-o", "json", stdin=manifest)
+    failed = json.loads(result.stderr)["Error"]
+    assert (result.code, failed["Kind"], failed["Problems"][0]["Line"]) == (4, "access", 2)
+    assert failed["Message"] == "1 ARN is of another account than the credentials, nothing was sent"
+    assert "UpdateImage" not in service.operations
+
+
+def test_an_arn_of_another_partition_is_not_said_to_be_of_another_account(run: Run, service: Service) -> None:
+    arn = service.arn("my-image").replace("arn:aws:", "arn:aws-cn:")
+    result = run("apply", "--yes", "-o", "json", stdin=lines({"ImageArn": arn, "Description": "x"}))
+    failed = json.loads(result.stderr)["Error"]
+    assert (result.code, "account" in failed["Message"]) == (4, False)
+    assert "UpdateImage" not in service.operations
+
+
 def test_the_same_image_by_another_way_is_the_same_image(run: Run, service: Service) -> None:
     """What only the connection shows (this is the default region) stops everything too."""
     manifest = lines(
@@ -237,8 +258,162 @@ def test_a_failure_of_the_reading_is_the_runs_own(run: Run, service: Service) ->
     assert "UpdateImage" not in service.operations
 
 
-def test_unknown_profile(run: Run, service: Service) -> None:
-    assert run("apply", "--yes", stdin=lines({"ImageName": "my-image", "Profile": "none"})).code == 4
+def test_profiles_that_cannot_log_in_are_named_with_their_line(run: Run, service: Service) -> None:
+    """Each of them, before anything is sent; as data each is a problem of its own."""
+    manifest = lines(
+        {"ImageName": "my-image", "Description": "x"},
+        {"ImageName": "my-image", "Profile": "none"},
+        {"ImageName": "other", "Profile": "none"},
+        {"ImageName": "my-image", "Profile": "neither"},
+    )
+    result = run("apply", "--yes", stdin=manifest)
+    assert (result.code, service.received) == (4, [])
+    assert [line.split("'")[0] for line in result.stderr.splitlines() if "error:" in line] == [
+        "imagectl: error: line 2: Profile: ",
+        "imagectl: error: line 4: Profile: ",
+    ]
+    one = run("apply", "--yes", "-o", "json", stdin=lines({"ImageName": "my-image", "Profile": "none"}))
+    failed = json.loads(one.stderr)["Error"]
+    assert (one.code, failed["Kind"], failed["Problems"][0]["Line"]) == (4, "access", 1)
+
+
+@pytest.fixture
+def accounts(service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Service]:
+    """Two profiles, `one` and `two`, each of an account of its own."""
+    there = {"one": service, "two": Service(account="222222222222")}
+    there["two"].add("my-image", Description="of two")
+    config = tmp_path / "config"
+    config.write_text(
+        "".join(
+            f"[profile {name}]\nendpoint_url = {at.url}\nregion = us-east-1\n"
+            "aws_access_key_id = A\naws_secret_access_key = B\n"
+            for name, at in there.items()
+        )
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.delenv("AWS_ENDPOINT_URL_SAGEMAKER")
+    return there
+
+
+def test_images_of_several_accounts_are_told_apart(run: Run, accounts: dict[str, Service]) -> None:
+    """In the plan, in records and in errors; where there is one profile, nothing is said of it."""
+    manifest = lines(
+        *({"ImageName": "my-image", "Description": "x", "Profile": name} for name in accounts),
+        {"ImageName": "none", "Profile": "two"},
+    )
+    plan = run("apply", "--dry-run", stdin=manifest)
+    assert "my-image (us-east-1, profile one, account 123456789012)\n" in plan.stdout
+    assert "my-image (us-east-1, profile two, account 222222222222)\n" in plan.stdout
+    assert "no image 'none' in us-east-1 (profile two, account 222222222222)" in plan.stderr
+    found = [
+        json.loads(line) for line in run("apply", "--yes", "-o", "json", stdin=manifest).stdout.splitlines()
+    ]
+    assert sorted((one["ImageName"], one["Profile"]) for one in found) == [
+        ("my-image", "one"),
+        ("my-image", "two"),
+        ("none", "two"),
+    ]
+    alone = run("apply", "--dry-run", stdin=lines({"ImageName": "none", "Profile": "two"}))
+    assert "no image 'none' in us-east-1\n" in alone.stderr
+
+
+def test_a_rollback_file_undoes_by_itself_what_a_profile_did(
+    run: Run, accounts: dict[str, Service], tmp_path: Path
+) -> None:
+    """`--profile` is in it: the same command without that option reaches the same account."""
+    undo = tmp_path / "undo.jsonl"
+    manifest = lines({"ImageName": "my-image", "Description": "x"})
+    assert run("apply", "--yes", "--profile", "two", "--rollback-file", str(undo), stdin=manifest).code == 0
+    assert accounts["two"].images["my-image"]["Description"] == "x"
+    assert run("apply", "--yes", str(undo)).code == 0
+    assert accounts["two"].images["my-image"]["Description"] == "of two"
+    assert accounts["one"].calls("UpdateImage") == []
+
+
+def test_profiles_log_in_once_and_only_where_they_are_needed(
+    run: Run, accounts: dict[str, Service], tmp_path: Path
+) -> None:
+    """A shard without an entry of a profile asks nothing of it."""
+    log = tmp_path / "logins"
+    config = Path(os.environ["AWS_CONFIG_FILE"])
+    config.write_text(
+        "".join(
+            f"[profile {name}]\nendpoint_url = {at.url}\nregion = us-east-1\n"
+            f"credential_process = sh -c 'echo {name} >>{log};"
+            ' echo "{\\"Version\\": 1, \\"AccessKeyId\\": \\"A\\", \\"SecretAccessKey\\": \\"B\\"}"\'\n'
+            for name, at in accounts.items()
+        )
+    )
+    manifest = lines(*({"ImageName": "my-image", "Profile": name} for name in accounts))
+    parts = {part: Shard(*part) for part in ((1, 2), (2, 2))}
+    for (part, of), shard in parts.items():
+        log.write_text("")
+        assert run("apply", "--dry-run", "--shard", f"{part}/{of}", stdin=manifest).code == 0
+        expected = [name for name in accounts if shard.has(entry_of("my-image", region=None, profile=name))]
+        assert sorted(log.read_text().split()) == expected
+
+
+# Expected.
+
+
+def test_an_image_that_is_not_as_expected_is_not_touched(run: Run, service: Service) -> None:
+    """It is an error that says what differs, exit 7; the others are done, and --ignore-expected does all."""
+    fleet(service, 3, DisplayName="shown")
+    guards = [
+        {"Description": "old", "DisplayName": "shown"},
+        {"Description": "other", "DisplayName": None, "RoleArn": ROLE},
+        {},
+    ]
+    manifest = lines(
+        *({"ImageName": f"image-{n}", "Description": "new", "Expected": e} for n, e in enumerate(guards))
+    )
+    result = run("apply", "--yes", "-o", "json", stdin=manifest)
+    found = records(result.stdout)
+    assert result.code == 7
+    assert {name: one["Outcome"] for name, one in found.items()} == {
+        "image-0": "requested",
+        "image-1": "not-applied",
+        "image-2": "requested",
+    }
+    failed = found["image-1"]["Error"]
+    assert (failed["Code"], failed["Outcome"]) == ("NotAsExpected", "not-applied")
+    assert "Description is 'old', expected was 'other'" in failed["Message"]
+    assert "DisplayName is 'shown', expected was not there" in failed["Message"]
+    assert "RoleArn is" in failed["Message"]
+    assert state(service)["image-1"][0] == "old"
+    assert run("apply", "--yes", "--ignore-expected", stdin=manifest).code == 0
+    assert state(service)["image-1"][0] == "new"
+
+
+def test_what_is_as_declared_needs_no_guard(run: Run, service: Service) -> None:
+    """Nothing would be overwritten: so the same undo again is its resume."""
+    fleet(service, 1)
+    manifest = lines({"ImageName": "image-0", "Description": "old", "Expected": {"Description": "else"}})
+    assert run("apply", "--yes", stdin=manifest).code == 0
+
+
+def test_an_undo_leaves_what_somebody_else_changed_since(run: Run, service: Service, tmp_path: Path) -> None:
+    """It restores what still is as the run left it; of the others it says who differs how."""
+    fleet(service, 3)
+    undo = tmp_path / "undo.jsonl"
+    assert run("apply", "--yes", "--rollback-file", str(undo), stdin=renamed(3, DisplayName="New")).code == 0
+    service.images["image-1"]["Description"] = "by a stranger"
+    result = run("apply", str(undo), "--yes", "-o", "json")
+    assert result.code == 7
+    assert [name for name, one in records(result.stdout).items() if "Error" in one] == ["image-1"]
+    assert [state(service)[f"image-{n}"][:2] for n in range(3)] == [
+        ("old", None),
+        ("by a stranger", "New"),
+        ("old", None),
+    ]
+    assert run("apply", str(undo), "--yes", "--ignore-expected").code == 0
+    assert state(service)["image-1"][:2] == ("old", None)
+
+
+def test_rollback_lines_of_older_versions_still_undo(run: Run, service: Service) -> None:
+    line = {"Rollback": True, "ImageArn": service.arn("my-image"), "Region": "us-east-1", "Description": "x"}
+    assert run("apply", "--yes", stdin=lines(line)).code == 0
+    assert state(service)["my-image"][0] == "x"
 
 
 # Failures of single images.
@@ -505,17 +680,34 @@ def test_many_threads_write_whole_lines(tmp_path: Path) -> None:
 # Shards.
 
 
+def entry_of(name: str, **more: Any) -> Entry:
+    return Entry(1, ImageUpdate(name, {}), **({"region": "us-east-1"} | more))
+
+
 @given(st.integers(1, 9), st.sets(st.from_regex(r"\A[a-zA-Z0-9]{1,9}\Z"), max_size=30))
 def test_each_image_is_in_one_shard(of: int, names: set[str]) -> None:
     for name in names:
-        parts = [part for part in range(1, of + 1) if Shard(part, of).has("us-east-1", name)]
+        parts = [part for part in range(1, of + 1) if Shard(part, of).has(entry_of(name))]
         assert len(parts) == 1
-        assert Shard(parts[0], of).has("us-east-1", name.swapcase())
+        assert Shard(parts[0], of).has(entry_of(name.swapcase()))
+
+
+def test_shards_part_accounts_too() -> None:
+    """One name in forty accounts is forty images: each part has about as many of them."""
+    arns = [ImageArn("aws", "us-east-1", f"{number:012}", "my-image") for number in range(40)]
+    for entries in (
+        [entry_of("my-image", profile=f"account-{number}") for number in range(40)],
+        [entry_of("my-image", arn=arn) for arn in arns],
+        [entry_of("my-image", region=f"region-{number}") for number in range(40)],
+    ):
+        parts = [sum(Shard(part, 4).has(entry) for entry in entries) for part in range(1, 5)]
+        assert sum(parts) == 40
+        assert min(parts) >= 4
 
 
 def test_the_shard_of_an_image_never_changes() -> None:
     """Runners of different versions may do one manifest together."""
-    assert [Shard(1, 4).has("us-east-1", f"image-{n}") for n in range(8)] == SHARD_OF_4
+    assert [Shard(1, 4).has(entry_of(f"image-{n}")) for n in range(8)] == SHARD_OF_4
 
 
 SHARD_OF_4 = [False, True, False, False, False, False, False, True]
@@ -597,7 +789,7 @@ def test_on_a_terminal_it_asks(
     command = " ".join(program)
     shell = f"{command} apply {manifest}" if source == "file" else f"cat {manifest} | {command} apply"
     child = pexpect.spawn("/bin/sh", ["-c", shell], encoding="utf-8", timeout=20)
-    child.expect_exact("2 images: 2 to change. Apply? [y/N] ")
+    child.expect_exact("2 images: 2 to change, in account 123456789012, region us-east-1. Apply? [y/N] ")
     assert "- Description:" in child.before.replace("\x1b[31m", "")
     assert "UpdateImage" not in service.operations
     child.send(answer)
