@@ -7,7 +7,7 @@ through the service that `aws` connects to -> `render` shows the result. What go
     floor 4   __main__, cli
     floor 3   completion, sandbox, options, tree, render
     floor 2   fleet, update, aws
-    floor 1   constraints, image, cache, errors, text
+    floor 1   constraints, image, cache, installed, errors, text
 
 A module imports only what stands behind it in this picture: on its own floor further to the right, or on a
 floor below. `aws/`, `fleet/`, `completion/` and `sandbox/` are wings: no wing imports another, and `update`

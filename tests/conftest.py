@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,9 @@ import pytest
 from service import Service
 
 from imagectl.__main__ import main
+
+# A shell's background job ignores Ctrl-C, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST",

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagectl.errors import ENDING, ImagectlError, Terminated
+from imagectl.installed import adding
 from imagectl.sandbox.service import JSON, OPERATIONS, Service, aws_error
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def serve(
             sagemaker_backends["123456789012"]  # makes the one boto3 session that moto keeps
     except ImportError as error:
         raise ImagectlError(
-            "usage", "the sandbox needs the extra imagectl[sandbox]: in a checkout, pip install '.[sandbox]'"
+            "usage", "the sandbox is an extra, and is not installed", hint=f"to add it: {adding('sandbox')}"
         ) from error
 
     service = Service(update_seconds, clock)
