@@ -35,7 +35,7 @@ def requirements(pin: Requirement) -> Iterator[Requirement]:
 def own() -> list[Requirement]:
     """What the project itself requires, for those who build it."""
     extras = PROJECT["optional-dependencies"]
-    found = map(Requirement, [*PROJECT["dependencies"], *extras["sandbox"], *extras["dev"]])
+    found = map(Requirement, [*PROJECT["dependencies"], *extras["login"], *extras["sandbox"], *extras["dev"]])
     return [requirement for requirement in found if requirement.name != PROJECT["name"]]
 
 
