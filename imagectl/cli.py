@@ -304,6 +304,7 @@ def apply(
     options = ApplyOptions(
         manifest=read_manifest(file, connection, problems),
         profile=connection.profile,
+        region=connection.region,
         shard=Shard(*shard_of(shard, problems)),
         ignore_expected=ignore_expected,
         dry_run=dry_run,
@@ -325,18 +326,10 @@ def apply(
 
         gc.enable()  # what short commands do without
 
-        logins = Logins(face.log)
-
-        def connect_to(profile: str | None, region: str | None) -> SageMaker:
-            there = replace(
-                connection,
-                profile=profile,
-                region=region or connection.region,
-                threads=options.fleet.concurrency,
-            )
-            return logins.connect(there)
-
-        return verb(options, connect_to, face, progress, Clock())
+        logins, there = Logins(face.log), replace(connection, threads=options.fleet.concurrency)
+        return verb(
+            options, lambda profile: logins.login(replace(there, profile=profile)), face, progress, Clock()
+        )
 
     return Request(presentation, run)
 

@@ -48,10 +48,14 @@ class Logins:
 
     def connect(self, connection: Connection, *, arn: ImageArn | None = None) -> SageMaker:
         """As the function `connect`. May ask for an MFA code on the terminal."""
+        return self.login(connection).service(connection.region, arn)
+
+    def login(self, connection: Connection) -> "Login":
+        """The login of the connection's profile. Not before a service of it is had, credentials are."""
         everywhere = replace(connection, region=None)
         if everywhere not in self._logins:
             self._logins[everywhere] = Login(everywhere, self._log)
-        return self._logins[everywhere].sagemaker(connection.region, arn)
+        return self._logins[everywhere]
 
 
 class Login:
@@ -70,7 +74,24 @@ class Login:
         except Exception as exc:
             raise self._wrong(exc, None) from exc
 
-    def sagemaker(self, region: str | None, arn: ImageArn | None) -> SageMaker:
+    @property
+    def region(self) -> str | None:
+        """The region that is configured."""
+        return settings.region_of(self._session, None, None, self._profile, os.environ)
+
+    @property
+    def asks(self) -> bool:
+        """Whether having the credentials may ask for an MFA code on the terminal."""
+        profiles = self._session.full_config["profiles"]
+        return any("mfa_serial" in values for _, values in settings.chain(profiles, self._profile))
+
+    @property
+    def account(self) -> str | None:
+        """Whose account it is, once a service was had and where AWS itself has named it."""
+        had = self._credentials
+        return had.account_id if had and had.method in _NAMED_BY_AWS else None
+
+    def service(self, region: str | None, arn: ImageArn | None = None) -> SageMaker:
         """The service in one region, `region` or else the one that is configured, with credentials had."""
         found = settings.region_of(
             self._session, region, arn.region if arn else None, self._profile, os.environ

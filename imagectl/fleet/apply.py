@@ -1,7 +1,7 @@
 """The verb behind `imagectl apply`: read, plan, ask, carry out, and say what came of it.
 
 Joins the other rooms of the fleet and owns the order of their steps. It knows neither flags nor AWS: where
-images are is told by who connects, and how things look by the face.
+images are is told by the logins, and how things look by the face.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from typing import Protocol, TextIO
 
 from imagectl.errors import EXIT_CHANGES_PENDING, ImagectlError
 from imagectl.fleet.manifest import Manifest
-from imagectl.fleet.plan import Connect, Shard, locate, look
+from imagectl.fleet.plan import LogIn, Shard, locate, look
 from imagectl.fleet.run import run
 from imagectl.fleet.sender import FleetOptions, Job
 from imagectl.fleet.tally import Tally
@@ -24,7 +24,8 @@ class ApplyOptions:
     """What is asked of `apply`."""
 
     manifest: Manifest
-    profile: str | None = None  # of entries that name none
+    profile: str | None = None  # of entries that name none, likewise the region
+    region: str | None = None
     shard: Shard
     ignore_expected: bool = False
     dry_run: bool = False
@@ -50,10 +51,10 @@ class Face(Protocol):
     def bar(self) -> AbstractContextManager[Callable[[int, int], None]]: ...
 
 
-def apply(options: ApplyOptions, connect: Connect, face: Face, progress: Progress, clock: Clock) -> int:
+def apply(options: ApplyOptions, log_in: LogIn, face: Face, progress: Progress, clock: Clock) -> int:
     """Bring the images of a manifest to their state; the exit code. Raises what concerns the whole run."""
     progress.known = "nothing was sent"
-    jobs = _read(options, connect, face)
+    jobs = _read(options, log_in, face)
     plan = Tally.of(jobs)
     if options.dry_run:
         for job in jobs:
@@ -81,7 +82,7 @@ def apply(options: ApplyOptions, connect: Connect, face: Face, progress: Progres
     return 0
 
 
-def _read(options: ApplyOptions, connect: Connect, face: Face) -> list[Job]:
+def _read(options: ApplyOptions, log_in: LogIn, face: Face) -> list[Job]:
     """The entries as they are asked for, each with its image as it is."""
     entries, size = options.manifest.entries, options.fleet.concurrency
     if options.manifest.torn:
@@ -90,7 +91,9 @@ def _read(options: ApplyOptions, connect: Connect, face: Face) -> list[Job]:
     if options.ignore_expected:
         entries = tuple(replace(entry, expected={}) for entry in entries)
     # Not behind a spinner: a profile may ask for a code.
-    located = locate(entries, connect, options.shard, profile=options.profile, size=size)
+    located = locate(
+        entries, log_in, options.shard, profile=options.profile, region=options.region, size=size
+    )
     with face.spinner("reading the images", on=True):
         return look(located, size)
 

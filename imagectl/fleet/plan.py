@@ -2,9 +2,9 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from imagectl.errors import ImagectlError, Problem, usage
 from imagectl.fleet.guard import unexpected
@@ -15,8 +15,35 @@ from imagectl.image import MOVING, PROPERTIES, Image, ImageArn, Outcome, Service
 from imagectl.text import quote
 from imagectl.update import plan
 
-Connect = Callable[[str | None, str | None], Service]  # profile, region -> the service there
-Located = tuple[Entry, Service]
+
+class Login(Protocol):
+    """Who we are, by one profile, and the services that this reaches."""
+
+    @property
+    def region(self) -> str | None:
+        """The region that is configured."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether it may ask for a code on the terminal."""
+
+    @property
+    def account(self) -> str | None:
+        """Whose account it is, once a service was had and as far as AWS itself names it."""
+
+    def service(self, region: str | None) -> Service: ...
+
+
+LogIn = Callable[[str | None], Login]  # by a profile; this alone asks for nothing
+
+
+class Located(NamedTuple):
+    """An entry and the service that its image is in."""
+
+    entry: Entry
+    service: Service
+    account: str | None  # whose service it is, where that is known by now
+
 
 # Of a listed image, what is compared, shown and waited by: ten thousand whole replies are not kept.
 _KEPT = (*PROPERTIES, "ImageName", "ImageArn", "ImageStatus", "FailureReason", "LastModifiedTime")
@@ -28,12 +55,13 @@ class Shard(NamedTuple):
     part: int = 1
     of: int = 1
 
-    def has(self, entry: Entry) -> bool:
-        """Whether an entry is in this part: the same answer on every machine, whatever else is declared."""
-        if self.of == 1:
-            return True
+    def has(self, entry: Entry, region: str) -> bool:
+        """Whether an entry is in this part: the same answer on every machine, whatever else is declared.
+
+        `region` is the entry's own, or else the one it will have.
+        """
         whose = entry.profile or (entry.arn.account if entry.arn else "")
-        text = "\0".join((*filter(None, [whose]), entry.region or "", entry.update.name.casefold()))
+        text = "\0".join((*filter(None, [whose]), region, entry.update.name.casefold()))
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % self.of == self.part - 1
 
     def __str__(self) -> str:
@@ -42,47 +70,97 @@ class Shard(NamedTuple):
 
 def locate(
     entries: Sequence[Entry],
-    connect: Connect,
+    log_in: LogIn,
     shard: Shard,
     *,
     profile: str | None = None,
+    region: str | None = None,
     size: int = 1,
     threads: Threads = THREADS,
 ) -> list[Located]:
-    """The entries of the shard, each with its service: one connection per profile and region.
+    """The entries of the shard, each with its service: one login per profile, one connection per region.
 
-    `profile` is that of entries which name none. Up to `size` profiles log in at the same time, and only
-    those that the shard has an entry of.
+    `profile` and `region` are those of entries which name none. Only profiles that the shard has an entry
+    of log in: those that may ask for a code one by one, then up to `size` others at the same time.
     """
-    wanted: defaultdict[str | None, dict[str | None, Entry]] = defaultdict(dict)
-    here = [entry for entry in entries if shard.has(entry)]
+    logins = _Logins(log_in, profile, region)
+    here = entries if shard.of == 1 else [e for e in entries if shard.has(e, logins.region(e))]
+    logins.check()
+    of_profile: defaultdict[str | None, dict[str | None, Entry]] = defaultdict(dict)
     for entry in here:
-        wanted[entry.profile or profile].setdefault(entry.region, entry)
-    services: dict[tuple[str | None, str | None], Service] = {}
-    failures: list[tuple[Entry, ImagectlError]] = []
+        of_profile[entry.profile].setdefault(entry.region, entry)
 
-    def log_in(whose: str | None) -> None:
-        there: dict[str, Service] = {}  # a region may be asked for by its name and as the default
-        for region, entry in wanted[whose].items():
-            try:
-                service = connect(whose, region)
-            except ImagectlError as error:
-                failures.append((entry, error))
-                return
-            services[whose, region] = there.setdefault(service.region, service)
+    def connect(firsts: Mapping[str | None, Entry]) -> None:
+        for entry in firsts.values():
+            logins.connect(entry)
 
-    do_all(log_in, list(wanted), size, threads=threads)
-    if failures:
-        raise _no_logins(failures)
-    located = [
-        (
-            e if e.profile or not profile else replace(e, profile=profile),
-            services[e.profile or profile, e.region],
-        )
-        for e in here
-    ]
-    _refuse(repeated((e.line, e.update.name, (e.profile, service.region)) for e, service in located))
+    together = []
+    for firsts in of_profile.values():
+        if logins.asks(next(iter(firsts.values()))):
+            connect(firsts)
+        else:
+            together.append(firsts)
+    do_all(connect, together, size, threads=threads)
+    logins.check()
+    located = [logins.located(entry) for entry in here]
+    _refuse(repeated((e.line, e.update.name, (e.profile, service.region)) for e, service, _ in located))
     return located
+
+
+class _Logins:
+    """The profiles of a manifest, each logged in once, and what kept some from it."""
+
+    def __init__(self, log_in: LogIn, profile: str | None, region: str | None) -> None:
+        self._log_in, self._profile, self._region = log_in, profile, region
+        self._logins: dict[str | None, Login | None] = {}
+        self._services: dict[tuple[str | None, str | None], Service] = {}
+        self._failures: list[tuple[Entry, ImagectlError]] = []
+
+    def region(self, entry: Entry) -> str:
+        named = entry.region or self._region
+        login = None if named else self._login(entry)
+        return named or (login and login.region) or ""
+
+    def asks(self, entry: Entry) -> bool:
+        login = self._login(entry)
+        return login is not None and login.asks
+
+    def connect(self, entry: Entry) -> None:
+        """Have the service of an entry, unless its profile has failed already."""
+        login, whose = self._login(entry), entry.profile or self._profile
+        if login is None:
+            return
+        try:
+            service = login.service(entry.region or self._region)
+        except ImagectlError as error:
+            self._logins[whose] = None
+            self._failures.append((entry, error))
+        else:
+            # A region may be asked for by its name, and as the one that is configured.
+            service = self._services.setdefault((whose, service.region), service)
+            self._services[whose, entry.region] = service
+
+    def located(self, entry: Entry) -> Located:
+        whose = entry.profile or self._profile
+        service, login = self._services[whose, entry.region], self._logins[whose]
+        if entry.profile != whose:
+            entry = replace(entry, profile=whose)
+        return Located(entry, service, login.account if login else None)
+
+    def check(self) -> None:
+        """Raise where a profile could not log in."""
+        if self._failures:
+            raise _no_logins(self._failures)
+
+    def _login(self, entry: Entry) -> Login | None:
+        whose = entry.profile or self._profile
+        if whose not in self._logins:
+            try:
+                self._logins[whose] = self._log_in(whose)
+            except ImagectlError as error:
+                self._logins[whose] = None
+                self._failures.append((entry, error))
+        return self._logins[whose]
 
 
 def _no_logins(failures: list[tuple[Entry, ImagectlError]]) -> ImagectlError:
@@ -107,7 +185,7 @@ def look(located: Sequence[Located], size: int, *, threads: Threads = THREADS) -
     Roles are not listed, so an image of which one is declared or expected is read by itself.
     """
     sought: defaultdict[Service, _Sought] = defaultdict(_Sought)
-    for entry, service in located:
+    for entry, service, _ in located:
         sought[service].add(entry)
 
     def sweep(service: Service) -> None:
@@ -115,24 +193,27 @@ def look(located: Sequence[Located], size: int, *, threads: Threads = THREADS) -
             sought[service].see(image)
 
     def describe(at: Located) -> None:
-        entry, service = at
+        entry, service, _ = at
         image = sought[service].find(entry)
         if image is not None:
             sought[service].found[image.name] = _cut(service.describe(image.name))
 
     do_all(sweep, list(sought), size, threads=threads)
     accounts = _Accounts()
-    for entry, service in located:
-        accounts.add(entry.profile, sought[service].account)
-    states = [(entry, sought[service].find(entry)) for entry, service in located]
+    for entry, service, account in located:
+        accounts.add(entry.profile, account or sought[service].account)
+    states = [(entry, sought[service].find(entry)) for entry, service, _ in located]
     _refuse_other_accounts((entry, image, accounts.of(entry.profile)) for entry, image in states)
     _refuse(repeated((entry.line, image.arn, ()) for entry, image in states if image))
-    with_role = [(e, i) for e, i in located if "RoleArn" in e.update.wanted or "RoleArn" in e.expected]
-    do_all(describe, with_role, size, threads=threads)
+    do_all(describe, [one for one in located if _needs_role(one.entry)], size, threads=threads)
     return [
         _job(e, service, sought[service].find(e), sought[service].size, accounts.words(e.profile))
-        for e, service in located
+        for e, service, _ in located
     ]
+
+
+def _needs_role(entry: Entry) -> bool:
+    return "RoleArn" in entry.update.wanted or "RoleArn" in entry.expected
 
 
 class _Accounts:

@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pexpect
 import pytest
@@ -245,6 +245,8 @@ def test_the_same_image_by_another_way_is_the_same_image(run: Run, service: Serv
     manifest = lines(
         {"ImageName": "my-image", "Region": "us-east-1"}, {"ImageName": "my-image", "Description": "x"}
     )
+    part = next(p for p in ("1/3", "2/3", "3/3") if run("apply", "--yes", "--shard", p, stdin=manifest).code)
+    assert part  # both are in the same one
     result = run("apply", "--yes", stdin=manifest)
     assert result.code == 2
     assert "line 2: ImageName: 'my-image' is already declared in line 1" in result.stderr
@@ -344,13 +346,37 @@ def test_profiles_log_in_once_and_only_where_they_are_needed(
             for name, at in accounts.items()
         )
     )
-    manifest = lines(*({"ImageName": "my-image", "Profile": name} for name in accounts))
-    parts = {part: Shard(*part) for part in ((1, 2), (2, 2))}
-    for (part, of), shard in parts.items():
+    places = [(name, region) for name in accounts for region in ("us-east-1", "us-west-2")]
+    manifest = lines(*({"ImageName": "my-image", "Profile": p, "Region": r} for p, r in places))
+    for part in (1, 2):
         log.write_text("")
-        assert run("apply", "--dry-run", "--shard", f"{part}/{of}", stdin=manifest).code == 0
-        expected = [name for name in accounts if shard.has(entry_of("my-image", region=None, profile=name))]
-        assert sorted(log.read_text().split()) == expected
+        run("apply", "--dry-run", "--shard", f"{part}/2", stdin=manifest)
+        here = [p for p, r in places if Shard(part, 2).has(entry_of("my-image", profile=p), r)]
+        assert sorted(log.read_text().split()) == sorted(set(here))
+
+
+def test_a_code_is_asked_for_one_by_one_and_before_the_others_log_in() -> None:
+    """Two profiles that ask at the same time would take each other's codes."""
+    threads, order = set(), []
+
+    class Asking(NamedTuple):
+        profile: str | None
+        region: str | None = None
+        account: str | None = None
+
+        @property
+        def asks(self) -> bool:
+            return (self.profile or "").startswith("mfa")
+
+        def service(self, region: str | None) -> nouns.Service:
+            threads.add((self.asks, threading.get_ident()))
+            order.append(self.asks)
+            return Memory({})
+
+    entries = [entry_of("a", profile=profile) for profile in ("x", "mfa-1", "y", "mfa-2", "x")]
+    assert len(locate(entries, Asking, Shard(), size=3)) == 5
+    assert order == [True, True, False, False]
+    assert [thread for asks, thread in threads if asks] == [threading.get_ident()]
 
 
 # Expected.
@@ -687,9 +713,9 @@ def entry_of(name: str, **more: Any) -> Entry:
 @given(st.integers(1, 9), st.sets(st.from_regex(r"\A[a-zA-Z0-9]{1,9}\Z"), max_size=30))
 def test_each_image_is_in_one_shard(of: int, names: set[str]) -> None:
     for name in names:
-        parts = [part for part in range(1, of + 1) if Shard(part, of).has(entry_of(name))]
+        parts = [part for part in range(1, of + 1) if Shard(part, of).has(entry_of(name), "us-east-1")]
         assert len(parts) == 1
-        assert Shard(parts[0], of).has(entry_of(name.swapcase()))
+        assert Shard(parts[0], of).has(entry_of(name.swapcase()), "us-east-1")
 
 
 def test_shards_part_accounts_too() -> None:
@@ -700,14 +726,16 @@ def test_shards_part_accounts_too() -> None:
         [entry_of("my-image", arn=arn) for arn in arns],
         [entry_of("my-image", region=f"region-{number}") for number in range(40)],
     ):
-        parts = [sum(Shard(part, 4).has(entry) for entry in entries) for part in range(1, 5)]
+        parts = [
+            sum(Shard(part, 4).has(entry, entry.region or "") for entry in entries) for part in range(1, 5)
+        ]
         assert sum(parts) == 40
         assert min(parts) >= 4
 
 
 def test_the_shard_of_an_image_never_changes() -> None:
     """Runners of different versions may do one manifest together."""
-    assert [Shard(1, 4).has(entry_of(f"image-{n}")) for n in range(8)] == SHARD_OF_4
+    assert [Shard(1, 4).has(entry_of(f"image-{n}"), "us-east-1") for n in range(8)] == SHARD_OF_4
 
 
 SHARD_OF_4 = [False, True, False, False, False, False, False, True]
@@ -992,11 +1020,23 @@ class Memory(nouns.Service):
         return (self._image(name, role=False) for name in list(self.images))
 
 
+class Memorized(NamedTuple):
+    """The login to it."""
+
+    memory: Memory
+    region: str | None = None
+    asks: bool = False
+    account: str | None = None
+
+    def service(self, _region: str | None) -> Memory:
+        return self.memory
+
+
 def applied(data: bytes, memory: Memory, **options: Any) -> tuple[Tally, list[Outcome]]:
     problems: list[Any] = []
     manifest = parse(data, problems)
     assert problems == []
-    jobs = look(locate(manifest.entries, lambda _profile, _region: memory, Shard()), 2)
+    jobs = look(locate(manifest.entries, lambda _profile: Memorized(memory), Shard()), 2)
     told: list[Outcome] = []
     tally = run(
         jobs,

@@ -84,7 +84,7 @@ def _apply(world: "World", run: "Run", progress: Progress, manifest: bytes) -> N
     places = {entry.line: world.place(entry.profile, entry.region) for entry in entries}
     run.wanted = {(places[entry.line], entry.update.name): dict(entry.update.wanted) for entry in entries}
     threads = world.threads()
-    jobs = look(locate(entries, world.connect, Shard()), options.concurrency, threads=threads)
+    jobs = look(locate(entries, world.log_in, Shard()), options.concurrency, threads=threads)
     if asked["rollback"] and run.purpose != "undo":
         run.undo = f"undo-{run.number}.jsonl"
     tally = run_all(

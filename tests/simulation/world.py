@@ -124,6 +124,9 @@ class World:
     def connect(self, profile: str | None, region: str | None) -> Client:
         return Client(self.backend(profile, region), self.setup.network, self.scheduler, self)
 
+    def log_in(self, profile: str | None) -> "Login":
+        return Login(self, profile)
+
     def backend(self, profile: str | None, region: str | None) -> Backend:
         return self.seen.backends[self.place(profile, region)]
 
@@ -308,3 +311,16 @@ def manifest_of(setup: Setup) -> bytes:
             named = {"ImageName": target.name, "Region": target.region}
         lines.append(json.dumps({**named, **place, **target.wanted}) + "\n")
     return "".join(lines).encode()
+
+
+class Login(NamedTuple):
+    """One profile's login, as the plan needs it."""
+
+    world: World
+    profile: str | None
+    region: str | None = None
+    asks: bool = False
+    account: str | None = None
+
+    def service(self, region: str | None) -> Client:
+        return self.world.connect(self.profile, region)
