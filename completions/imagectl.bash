@@ -47,7 +47,7 @@ _imagectl_value() {
         il-central-1 me-central-1 me-south-1 mx-central-1 sa-east-1 us-east-1 us-east-2 us-gov-east-1
         us-gov-west-1 us-iso-east-1 us-isob-east-1 us-isof-east-1 us-isof-south-1 us-west-1 us-west-2
       ) ;;
-    -o|--output) choices=(text json name) ;;
+    -o|--output) choices=(text json yaml name) ;;
     --color) choices=(auto always never) ;;
     --status) choices=(CREATING CREATED CREATE_FAILED UPDATING UPDATE_FAILED DELETING DELETE_FAILED) ;;
     --sort-by) choices=(creation-time last-modified-time image-name) ;;

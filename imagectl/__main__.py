@@ -92,7 +92,8 @@ def _main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
 def _fail(error: ImagectlError, face: "Face", progress: "Progress") -> int:
     """Tell an error, with what is known of the update where the error itself doesn't say."""
     if error.outcome is None and progress.outcome is not None:
-        error = error.but(outcome=progress.outcome)
+        # A query may turn out not to fit the result: too late for the code that says that nothing was sent.
+        error = error.but(outcome=progress.outcome, kind="internal" if error.kind == "usage" else error.kind)
         if error.kind == "internal":
             known = {
                 "applied": "the update was applied",

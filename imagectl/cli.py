@@ -18,7 +18,7 @@ from imagectl.aws.connection import Connection
 from imagectl.aws.sagemaker import SageMaker
 from imagectl.constraints import violations, wrong
 from imagectl.errors import EXIT_CHANGES_PENDING, ImagectlError, Problem
-from imagectl.image import PAGE, STATUSES, ImageUpdate, Progress
+from imagectl.image import PAGE, STATUSES, ImageUpdate, Outcome, Progress
 from imagectl.options import (
     GROUPS,
     SORT_KEYS,
@@ -87,6 +87,8 @@ def update(
     if detailed_exitcode and not dry_run:
         problems.append(Problem("--detailed-exitcode", "needs --dry-run"))
     patience = seconds_of("--timeout", timeout, problems)
+    expected = Outcome.expected(wanted_update, read=dry_run or if_changed)
+    problems += presentation.misfits(expected.as_json())
 
     def run(face: Face, progress: Progress) -> int:
         from imagectl import update as verb
@@ -318,6 +320,9 @@ def apply(
             timeout=seconds_of("--timeout", timeout, problems),
         ),
     )
+    for entry in options.manifest.entries[:1]:
+        expected = replace(Outcome.expected(entry.update, read=True), line=entry.line)
+        problems += presentation.misfits(expected.as_json())
 
     def run(face: Face, progress: Progress) -> int:
         import gc

@@ -144,6 +144,14 @@ class Outcome:
         """Where the image is, in words."""
         return f"{self.region}, {self.whose}" if self.whose else self.region
 
+    @classmethod
+    def expected(cls, update: ImageUpdate, *, read: bool) -> "Outcome":
+        """What may come of `update`, for what has to be found before it is sent; only its shape is true."""
+        changes = update.shown()
+        if read:
+            changes = tuple(change._replace(before="-", read=True) for change in changes)
+        return cls(result="requested", name=update.name, region="-", arn="-", changes=changes)
+
     def as_json(self) -> dict[str, Any]:
         """By the contract's names: a script that reads UpdateImage's reply reads this unchanged."""
         return {

@@ -183,7 +183,7 @@ def _presentation(
         typer.Option(
             "-o",
             "--output",
-            metavar="text|json|name",
+            metavar="text|json|yaml|name",
             help="The format of the result. Default: text.",
             rich_help_panel=_OUTPUT,
         ),
@@ -192,7 +192,7 @@ def _presentation(
         str | None,
         typer.Option(
             metavar="JMESPATH",
-            help="Select from the JSON result. Default: all of it.",
+            help="Select from the result, as JSON; with -o text as bare values. Default: all of it.",
             rich_help_panel=_OUTPUT,
         ),
     ] = None,

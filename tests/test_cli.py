@@ -88,7 +88,7 @@ def test_a_description_from_a_file(
         ([], ["Missing command"]),
         (["update", "a", "--descripton", "x"], ["No such option: --descripton"]),
         (["update", "a", "--description"], ["requires an argument"]),
-        (["update", "a", "-o", "yaml"], ["'yaml' is not one of"]),
+        (["update", "a", "-o", "xml"], ["'xml' is not one of"]),
         (
             ["update", "a", "--description", "x", "--delete-property", "Description"],
             ["--delete-property: Description is both set and deleted"],
@@ -121,7 +121,7 @@ def test_a_description_from_a_file(
             ["update", "a", "--description", "x", "--query", "a["],
             ["--query: is no JMESPath expression: 'a['"],
         ),
-        (["update", "a", "--description", "x", "--query", "a", "-o", "text"], ["works on JSON, not with"]),
+        (["update", "a", "--description", "x", "--query", "a", "-o", "name"], ["--query: selects"]),
         (["update", "a", "--description", "x", "--region", "us east"], ["--region: is no region's name"]),
         (["update", "a", "--description", "x", "--ca-bundle", "/no"], ["--ca-bundle: can't be read: '/no'"]),
         (["update", "a", "--description", "x", "--endpoint-url", "host:1"], ["is no http(s) URL: 'host:1'"]),
@@ -170,9 +170,9 @@ def test_bad_input_is_refused_before_anything_is_sent(
     run: Run, service: Service, argv: list[str], said: list[str], output: str
 ) -> None:
     """Exit 2, nothing on stdout, no call, each problem on a line or in `Problems`, no traceback."""
-    if output == "json" and argv and argv[-1] not in {"--description", "yaml", "text"}:
+    if output == "json" and argv and argv[-1] not in {"--description", "xml", "name"}:
         argv = [*argv, "-o", "json"]
-    as_json = "json" in argv or ("--query" in argv and "text" not in argv)
+    as_json = "json" in argv or ("--query" in argv and "name" not in argv)
     result = run(*argv)
     assert (result.code, result.stdout, service.received) == (2, "", [])
     if as_json:
@@ -428,19 +428,38 @@ def test_a_query_that_can_not_work_is_refused(run: Run, service: Service, query:
     assert (result.code, service.received) == (2, [])
 
 
-@pytest.mark.parametrize("query", ["Changes[::0]", "&ImageName", "abs(ImageName)"])
-def test_a_query_that_breaks_on_the_result_is_told(run: Run, service: Service, query: str) -> None:
-    """Whatever JMESPath raises: exit 1, and that the update was applied."""
-    result = run("update", "my-image", "--description", "x", "--query", query)
-    assert (result.code, result.stdout) == (1, "")
-    assert "; the update was applied" in result.stderr
+@pytest.mark.parametrize(
+    ("query", "flags"),
+    [
+        ("Changes[::0]", []),
+        ("&ImageName", []),
+        ("abs(ImageName)", []),
+        ("length(Changes[0].Before)", []),
+        ("@", ["-o", "text"]),
+        ("Changes", ["-o", "text"]),
+    ],
+)
+def test_a_query_that_does_not_fit_is_refused(
+    run: Run, service: Service, query: str, flags: list[str]
+) -> None:
+    """Whatever JMESPath raises, or text can't show, is found before anything is sent."""
+    for argv in (["update", "my-image", "--description", "x"], ["apply", "--yes"]):
+        if argv[0] == "apply" and "Before" in query:
+            continue  # there it is read
+        manifest = b'{"ImageName": "my-image", "Description": "x"}'
+        result = run(*argv, "--query", query, *flags, stdin=manifest)
+        assert (result.code, result.stdout, service.received) == (2, "", [])
+        assert "--query: " in result.stderr
 
 
-def test_a_query_that_does_not_fit_says_that_the_update_was_applied(run: Run, service: Service) -> None:
-    """An expression that fails on the result is exit 1, with what is known of the update."""
-    result = run("update", "my-image", "--description", "x", "--query", "abs(ImageName)")
+def test_a_query_that_breaks_on_the_result_is_told(run: Run, service: Service) -> None:
+    """What only the result shows is exit 1, with what is known of the update."""
+    service.add("bare")
+    argv = ["update", "bare", "--description", "x", "--if-changed", "--query", "length(Changes[0].Before)"]
+    result = run(*argv)
     assert (result.code, result.stdout) == (1, "")
-    assert json.loads(result.stderr)["Error"]["Outcome"] == "applied"
+    error = json.loads(result.stderr)["Error"]
+    assert (error["Kind"], error["Outcome"]) == ("internal", "applied")
     assert "; the update was applied" in result.stderr
 
 

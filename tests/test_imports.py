@@ -66,7 +66,7 @@ REJECTED = {
     "status": ("list", "--status", "FINE"),
     "no such option": ("show", "my-image", "--nothing"),
     "no such command": ("nothing",),
-    "output": ("list", "--output", "yaml"),
+    "output": ("list", "--output", "xml"),
     "as json": ("update", "a_b", "--description", "x", "--output", "json"),
 }
 
@@ -154,13 +154,12 @@ OWNERS = {
         "aws.model",
         "sandbox.service",
     },  # the sandbox judges by the service's own model
-    "jmespath": {"render"},
+    "jmespath": {"render.query"},
     "moto": {"sandbox"},
     "platformdirs": {"cache"},
-    "rich": {"render"},
     "typer": {"cli", "completion.commands", "options", "tree"},
     "werkzeug": {"sandbox"},
-    "yaml": {"fleet.documents"},
+    "yaml": {"fleet.documents", "render.data"},
 }
 
 PACKAGE = Path(imagectl.__file__).parent

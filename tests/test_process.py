@@ -70,8 +70,9 @@ def test_while_waiting(service: Service, number: signal.Signals, code: int, word
     status, out, err = session.finish()
     assert (status, out) == (code, "")
     assert f"{word}; the update of my-image was accepted; to go on: {WAIT}\r\n" in err
-    # The terminal is as it was: the cursor shows.
-    assert err.rindex("\x1b[?25h") > err.rindex("\x1b[?25l")
+    # The terminal is as it was: the spinner is gone, and the cursor was never hidden.
+    assert err.rindex("\r\x1b[J") > err.rindex("UPDATING")
+    assert "\x1b[?25" not in err
 
 
 @pytest.mark.parametrize(("number", "code", "word"), SIGNALS)
@@ -171,7 +172,7 @@ def test_a_closed_standard_input_that_is_wanted(service: Service, argv: str) -> 
     assert "standard input is closed" in done.stderr
 
 
-@pytest.mark.parametrize("output", ["text", "json", "name"])
+@pytest.mark.parametrize("output", ["text", "json", "yaml", "name"])
 def test_a_full_disk_is_told_with_what_is_known(service: Service, output: str) -> None:
     """Exit 1: the output could not be written, but the update was applied."""
     done = shell(f"{' '.join(UPDATE)} -o {output} >/dev/full")
@@ -215,9 +216,10 @@ def test_the_square_of_streams(service: Service, terminals: tuple[str, ...], out
     assert "\x1b" not in out
     if "stderr" in terminals:
         assert "my-image is updated" in err
-        assert "\x1b[?25h" in err
+        assert "\x1b[J" in err
     else:
-        assert err == ""
+        waited = "imagectl: my-image: UPDATING\nimagectl: my-image: CREATED\n"
+        assert err == (waited if output == "text" else "")
 
 
 @pytest.mark.parametrize(
@@ -275,7 +277,7 @@ def test_forced_colour_in_a_pipe(service: Service, spawn: Run) -> None:
         ([], {"FORCE_COLOR": "1"}),
         ([], {"CLICOLOR_FORCE": "1"}),
     ):
-        assert "PyTorch 2.\x1b[32;7m4\x1b[0m for training" in spawn(*argv, *flags, env=env).stdout
+        assert "PyTorch 2.\x1b[1;4;38;5;29m4\x1b[0m for training" in spawn(*argv, *flags, env=env).stdout
         assert "\x1b" not in spawn(*argv, *flags, "-o", "json", env=env).stdout
     assert "\x1b[1mUsage:" in spawn("update", "--help", "--color", "always").stdout
 
@@ -284,9 +286,9 @@ def test_the_diff_on_a_terminal_marks_words(service: Service) -> None:
     """Added, removed and changed, within a long text down to the words; in a pipe plain lines."""
     argv = [*UPDATE[:-1], "PyTorch 2.4 for training", "--delete-property", "DisplayName", "--dry-run"]
     _, out, err = Session(argv).finish()
-    assert "PyTorch 2.\x1b[31;7m3\x1b[0m for training" in out
-    assert "PyTorch 2.\x1b[32;7m4\x1b[0m for training" in out
-    assert "\x1b[31m- DisplayName:\x1b[0m" in out
+    assert "PyTorch 2.\x1b[1;4;38;5;131m3\x1b[0m for training" in out
+    assert "PyTorch 2.\x1b[1;4;38;5;29m4\x1b[0m for training" in out
+    assert "\x1b[38;5;131m- DisplayName:\x1b[0m" in out
     assert "nothing was changed" in err
     _, out, err = Session(argv, terminals=[]).finish()
     assert out.splitlines() == [
