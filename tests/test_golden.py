@@ -148,7 +148,7 @@ def test_no_region_and_no_credentials(
         ({"AWS_ENDPOINT_URL_SAGEMAKER": "nonsense"}, "nonsense"),
         ({"AWS_CONFIG_FILE": "BROKEN"}, "BROKEN"),
         ({"AWS_CONFIG_FILE": "LATIN1"}, "LATIN1' is not UTF-8"),
-        ({"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": ""}, "incomplete"),
+        ({"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": ""}, "AWS_SECRET_ACCESS_KEY is missing"),
         (
             {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": "/no/token", "AWS_ACCESS_KEY_ID": ""},
             "/no/token",
