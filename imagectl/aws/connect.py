@@ -36,7 +36,7 @@ def connect(connection: Connection, *, arn: ImageArn | None = None, log: Log | N
 
     Raises ImagectlError: `access` for configuration and credentials, `usage` never (see `problems`).
     """
-    return Logins(log).connect(connection, arn=arn)
+    return Login(connection, log).service(connection.region, arn)
 
 
 class Logins:
@@ -46,26 +46,28 @@ class Logins:
         self._log = log
         self._logins: dict[Connection, Login] = {}
 
-    def connect(self, connection: Connection, *, arn: ImageArn | None = None) -> SageMaker:
-        """As the function `connect`. May ask for an MFA code on the terminal."""
-        return self.login(connection).service(connection.region, arn)
-
     def login(self, connection: Connection) -> "Login":
         """The login of the connection's profile. Not before a service of it is had, credentials are."""
         everywhere = replace(connection, region=None)
         if everywhere not in self._logins:
-            self._logins[everywhere] = Login(everywhere, self._log)
+            self._logins[everywhere] = Login(everywhere, self._log, alone=False)
         return self._logins[everywhere]
 
 
 class Login:
-    """One profile's session and credentials, shared by the services of its regions."""
+    """One profile's session and credentials, shared by the services of its regions.
 
-    def __init__(self, connection: Connection, log: Log | None = None) -> None:
+    `alone`: no other profile will log in.
+    """
+
+    def __init__(self, connection: Connection, log: Log | None = None, *, alone: bool = True) -> None:
         self._connection = connection
         self._log = log
         settings.forget_empty(os.environ)
         self._profile = settings.chosen_profile(connection.profile, os.environ) or "default"
+        if not settings.uses_aws_login(self._profile if alone else None, os.environ):
+            # botocore imports it wherever it is installed: 33 ms, for nothing but the keys of `aws login`.
+            sys.modules.setdefault("awscrt", None)  # type: ignore[arg-type]
         self._credentials: Credentials | None = None
         try:
             self._session = self._new_session()
@@ -116,9 +118,6 @@ class Login:
         return service
 
     def _new_session(self) -> Any:
-        if not settings.uses_aws_login(self._connection.profile, os.environ):
-            # botocore imports it wherever it is installed: 33 ms, for nothing but the keys of `aws login`.
-            sys.modules.setdefault("awscrt", None)  # type: ignore[arg-type]
         # The door: 0.1 s that only who calls the service has to pay. Nothing of it before.
         from botocore.config import Config
         from botocore.session import Session
@@ -153,7 +152,7 @@ class Login:
         if self._credentials is None:
             # Sign-in, for one, is asked there too.
             self._session.set_config_variable("region", region)
-            self._credentials = Credentials(self._session, region, self._profile)
+            self._credentials = Credentials(self._session, region, self._profile, asks=self.asks)
             self._session.register_component("credential_provider", self._credentials)
         return self._credentials
 

@@ -18,15 +18,25 @@ _FRESH = 60.0  # seconds
 
 
 class Credentials:
-    """What botocore takes for the credentials of a session, found when they are first needed."""
+    """What botocore takes for the credentials of a session, found when they are first needed.
+
+    `asks`: to have them may ask for an MFA code on the terminal.
+    """
 
     def __init__(
-        self, session: Any, region: str, profile: str, *, now: Callable[[], float] = time.monotonic
+        self,
+        session: Any,
+        region: str,
+        profile: str,
+        *,
+        asks: bool = False,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = session
         self._region = region
         self._profile = profile
         self._explicit = "profile" in session.instance_variables()  # which hides the variables
+        self._asks = asks
         self._now = now
         self._lock = threading.Lock()
         self._heard = _Heard(session)
@@ -65,20 +75,24 @@ class Credentials:
         return "web-identity-of-variables" if web_identity and by_variable else self.method
 
     def _current(self) -> Any:
-        if self._found is None:
-            from getpass import GetPassWarning  # botocore has imported it
-
-            with self._lock, warnings.catch_warnings():
-                # Without a terminal getpass warns, and would go on to read the MFA code from standard input.
-                warnings.simplefilter("error", GetPassWarning)
-                if self._found is None:
-                    found = self._find()
-                    found.get_frozen_credentials()
-                    self._found = found
+        with self._lock:
+            if self._found is None:
+                self._found = self._first()
         frozen = self._found.get_frozen_credentials()
         if frozen is not self._held:
             self._held, self._since = frozen, self._now()
         return frozen
+
+    def _first(self) -> Any:
+        found = self._find()
+        if self._asks:
+            from getpass import GetPassWarning  # botocore has imported it
+
+            with warnings.catch_warnings():
+                # Without a terminal getpass warns, and would go on to read the code from standard input.
+                warnings.simplefilter("error", GetPassWarning)
+                found.get_frozen_credentials()
+        return found
 
     def _find(self) -> Any:
         from botocore.credentials import create_credential_resolver

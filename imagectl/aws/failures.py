@@ -176,7 +176,7 @@ HAVING: dict[str, Row] = {
         "access", f"{_LOGIN}; or is this machine's clock wrong?", "what it gives has expired"
     ),
     "ParamValidationError": Row("access", _CONFIG),
-    "MissingDependencyException": Row("access"),
+    "MissingDependencyException": Row("access", None, "its keys can't be read without awscrt, an extra"),
     "EOFError": Row("access", _MFA, "no MFA code was given"),
     "GetPassWarning": Row("access", _MFA, "an MFA code is needed, and there is no terminal to ask for it on"),
 }
@@ -317,6 +317,10 @@ def not_had(exc: Exception, source: Source, trouble: Any = None) -> ImagectlErro
     status = _status(exc)
     passes = row.kind == "transient" or _passes(exc)
     hint = row.hint if row.hint != _CONFIG else _HINTS.get(source.method or "", _CONFIG)
+    if type(exc).__name__ == "MissingDependencyException":
+        from imagectl.installed import adding  # of no use to anybody else
+
+        hint = f"to add it: {adding('login')}"
     return ImagectlError(
         "transient" if passes else "access",
         f"{_where(source, exc)}{message}{f' (HTTP {status})' if status else ''}",

@@ -57,16 +57,11 @@ class SettingError(Exception):
     """A setting that is not valid; the text names where it stands."""
 
 
-def forget_empty(environ: MutableMapping[str, str]) -> tuple[str, ...]:
+def forget_empty(environ: MutableMapping[str, str]) -> None:
     """Unset the variables that are empty, as no two parts of botocore agree on what those mean."""
-    empty = tuple(
-        name
-        for name, value in environ.items()
-        if not value and (name.startswith("AWS_") or name == "REQUESTS_CA_BUNDLE")
-    )
-    for name in empty:
-        del environ[name]
-    return empty
+    for name in list(environ):
+        if (name.startswith("AWS_") or name == "REQUESTS_CA_BUNDLE") and environ.get(name) == "":
+            environ.pop(name, None)
 
 
 def chosen_profile(given: str | None, environ: Mapping[str, str]) -> str | None:
@@ -84,24 +79,25 @@ def chain(profiles: Profiles, name: str) -> Iterator[tuple[str, dict[str, Any]]]
 
 
 def uses_aws_login(profile: str | None, environ: Mapping[str, str]) -> bool:
-    """Whether the profile's credentials are those of `aws login`: asked before botocore is imported.
+    """Whether the profile's credentials are those of `aws login`; where it is None, whether any's are.
 
-    A file that can't be read or parsed says no: botocore tells what is wrong with it.
+    Asked before botocore is imported. A file that can't be read or parsed says no: botocore tells what is
+    wrong with it.
     """
     files = (
-        (environ.get("AWS_CONFIG_FILE", "~/.aws/config"), "profile "),
-        (environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"), ""),
+        (environ.get("AWS_CONFIG_FILE") or "~/.aws/config", "profile"),
+        (environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials", ""),
     )
     texts = [(_text(path), prefix) for path, prefix in files]
-    if not any("login_session" in text for text, _ in texts):
-        return False  # as nearly always: nothing has to be parsed
+    if profile is None or not any("login_session" in text for text, _ in texts):
+        return any("login_session" in text for text, _ in texts)  # nearly always nothing has to be parsed
     profiles: dict[str, dict[str, str]] = {}
     for text, prefix in texts:
         for section, values in _sections(text):
             words = shlex.split(section)
-            if section == "default" or not prefix or words[:1] == [prefix.strip()]:
+            if section == "default" or not prefix or words[:1] == [prefix]:
                 profiles.setdefault(words[-1], {}).update(values)
-    return any("login_session" in values for _, values in chain(profiles, profile or "default"))
+    return any("login_session" in values for _, values in chain(profiles, profile))
 
 
 def _text(path: str) -> str:

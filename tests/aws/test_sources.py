@@ -15,12 +15,14 @@ from typing import Any
 import botocore.credentials
 import botocore.tokens
 import botocore.utils
+import pexpect
 import pytest
 from conftest import Run
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from identity import ROLE_ACCOUNT, Answer, Identity, refusal
 from service import Service, error
+from terminal import Session
 
 ROLE = f"arn:aws:iam::{ROLE_ACCOUNT}:role/deploy"
 LOGIN = f"arn:aws:iam::{ROLE_ACCOUNT}:user/me"
@@ -205,12 +207,13 @@ def role(settings: str, *before: Change) -> Source:
 
 
 BASE = f"[profile base]\n{KEYS}"
+MIDDLE = "arn:aws:iam::210987654321:role/middle"
 CHAIN = f"""source_profile = middle
 external_id = outer-id
 role_session_name = outer-session
 duration_seconds = 900
 [profile middle]
-role_arn = arn:aws:iam::210987654321:role/middle
+role_arn = {MIDDLE}
 source_profile = base
 external_id = inner-id
 {BASE}"""
@@ -420,3 +423,172 @@ def test_a_source_of_credentials(
         assert error["Hint"]
         sent = world.service.operations
         assert sent == [] or source.says == "" or (case == "ends" and sent[0] == "UpdateImage")
+
+
+# More than one cell says.
+
+
+def test_a_chain_of_roles_is_called_as_it_is_configured(run: Run, world: World) -> None:
+    """Each role with its own external id, session name and duration, the outer with the inner's keys."""
+    SOURCES["chain of roles"].set_up(world)
+    assert run("show", "my-image").code == 0
+    inner, outer = world.identity.asked
+    assert (inner.params["RoleArn"], inner.params["ExternalId"]) == (MIDDLE, "inner-id")
+    assert (outer.params["RoleArn"], outer.params["ExternalId"]) == (ROLE, "outer-id")
+    assert (outer.params["RoleSessionName"], outer.params["DurationSeconds"]) == ("outer-session", "900")
+    assert "AKIAKEYS" in inner.headers["authorization"]
+    assert outer.headers["x-amz-security-token"] == f"session-of-{MIDDLE}"
+    assert world.service.received[0].headers["X-Amz-Security-Token"] == f"session-of-{ROLE}"
+
+
+def test_sso_is_asked_with_the_token_that_was_renewed(run: Run, world: World) -> None:
+    """And the renewed token is kept for the next command."""
+    sso_refreshed(world)
+    assert run("show", "my-image").code == 0
+    assert world.identity.calls == ["sso-oidc:CreateToken", "sso:GetRoleCredentials"]
+    assert world.identity.asked[1].headers["x-amz-sso_bearer_token"] == "fresh"
+    assert run("show", "my-image").code == 0
+    assert world.identity.calls[2:] == ["sso:GetRoleCredentials"]
+
+
+def test_a_login_that_still_holds_is_not_renewed(run: Run, world: World) -> None:
+    login(world)
+    assert run("show", "my-image").code == 0
+    assert world.identity.calls == []
+    assert "AKIALOGIN" in world.service.received[0].headers["Authorization"]
+
+
+def test_a_web_identity_s_token_is_sent_and_the_call_not_signed(run: Run, world: World) -> None:
+    web_identity(world)
+    assert run("show", "my-image").code == 0
+    (asked,) = world.identity.asked
+    assert asked.params["WebIdentityToken"] == "canary-jwt"
+    assert "authorization" not in asked.headers
+
+
+@pytest.mark.parametrize("minutes", [60, 14, 9, 1])
+def test_a_credential_process_runs_once(run: Run, world: World, minutes: int) -> None:
+    """However soon its keys end: it may be slow, or ask somebody for something."""
+    process(world)
+    world.process(process_output(world, hours=minutes / 60))
+    assert run("update", "my-image", "--description", "x", "--wait").code == 0
+    assert world.runs() == 1
+
+
+@pytest.mark.parametrize("account", [ROLE_ACCOUNT, int(ROLE_ACCOUNT), 7, None])
+def test_the_account_that_a_process_names_may_be_a_number(run: Run, world: World, account: object) -> None:
+    """It is no proof either way: the image's own ARN is."""
+    process(world)
+    world.process({**process_output(world), "AccountId": account})
+    assert run("update", world.service.arn("my-image"), "--description", "x").code == 0
+    assert world.service.operations == ["DescribeImage", "UpdateImage"]
+
+
+@pytest.mark.parametrize("of", ["role of a profile", "SSO", "aws login"])
+def test_an_account_that_aws_names_needs_no_look(run: Run, world: World, of: str) -> None:
+    """Where STS, SSO or sign-in say whose keys these are, that decides."""
+    SOURCES[of].set_up(world)
+    arn = world.service.arn("my-image")
+    assert run("update", arn, "--description", "x").code == 0
+    assert world.service.operations == ["UpdateImage"]
+    result = run("update", arn.replace(ROLE_ACCOUNT, "210987654321"), "--description", "y")
+    assert (result.code, len(world.service.received)) == (4, 1)
+    assert f"the credentials are of account {ROLE_ACCOUNT}" in result.stderr
+
+
+BROKEN = {
+    "empty": b"",
+    "page": b"<html><body>log in</body></html>",
+    "object": b"{}",
+    "list": b"[]",
+    "null": b"null",
+    "numbers": b'{"AccessKeyId": 1, "SecretAccessKey": 2, "Token": 3, "Expiration": 4, "Version": 1}',
+    "nulls": b'{"Version":1,"AccessKeyId":null,"SecretAccessKey":null,"Token":null,"Expiration":null}',
+    "no date": b'{"Version":1,"AccessKeyId":"a","SecretAccessKey":"b","Token":"c","Expiration":"soon"}',
+    "line ends": b'{"Version":1,"AccessKeyId":"a\\n","SecretAccessKey":"b\\n","Token":"c\\n"}',
+    "bytes": b"\xff\xfe\x00\x80",
+    "cut": b'{"Version": 1, "AccessKeyId": "canary',
+    "xml": b"<AssumeRoleResponse/>",
+    "xml without keys": b"<R><AssumeRoleResult><AssumedRoleUser/></AssumeRoleResult></R>",
+    "xml without end": b"<R><AssumeRoleResult><Credentials><AccessKeyId>canary</AccessKeyId>"
+    b"<SecretAccessKey>canary</SecretAccessKey><SessionToken>canary</SessionToken></Credentials>"
+    b"</AssumeRoleResult></R>",
+    "sso": b'{"roleCredentials": {"accessKeyId": "canary"}}',
+    "sso without date": b'{"roleCredentials": {"accessKeyId": "a", "secretAccessKey": "b",'
+    b'"sessionToken": "c", "expiration": null}}',
+}
+
+
+@pytest.mark.parametrize("shape", BROKEN)
+def test_an_answer_of_any_shape_is_nobody_s_bug_but_the_source_s(run: Run, world: World, shape: str) -> None:
+    """Exit 4, a whole sentence that names the source, and nothing of what it said."""
+    names = ["role of a profile", "SSO", "SSO, refreshed", "aws login", "container", "credential_process"]
+    calls = ["sts:AssumeRole", "sso:GetRoleCredentials", "sso-oidc:CreateToken", "signin:CreateOAuth2Token"]
+    for call in [*calls, "container:credentials"]:
+        world.identity.answer(call, Answer(200, BROKEN[shape]))
+    for name in names:
+        with pytest.MonkeyPatch.context() as patched:
+            world.env = patched
+            SOURCES[name].set_up(world)
+            if name == "credential_process":
+                (world.home / "output").write_bytes(BROKEN[shape])
+            result = run("show", "my-image", "-o", "json", "--max-attempts", "1")
+        (world.home / "config").unlink(missing_ok=True)
+        error = json.loads(result.stderr)["Error"]
+        assert (result.code, error["Kind"], result.stdout) == (4, "access", ""), (name, error)
+        assert "canary" not in result.stderr
+        assert SOURCES[name].says.partition(":")[0] in error["Message"]
+    assert world.service.received == []
+
+
+MFA = f"""[default]
+role_arn = {ROLE}
+source_profile = base
+mfa_serial = arn:aws:iam::{ROLE_ACCOUNT}:mfa/me
+{BASE}"""
+
+
+def test_without_a_terminal_an_mfa_code_is_not_asked_for(program: list[str], world: World) -> None:
+    """Not read from a pipe either, and one line says what is missing: no warning of Python's."""
+    world.config(MFA)
+    session = Session([*program, "show", "my-image"], terminals=())
+    code, stdout, stderr = session.finish()
+    assert (code, stdout, world.identity.calls) == (4, "", [])
+    first, hint = stderr.splitlines()
+    assert "the role of profile 'default': an MFA code is needed, and there is no terminal" in first
+    assert hint.startswith("hint: get a session first")
+
+
+def test_an_mfa_code_is_asked_for_once_for_all_regions(
+    program: list[str], world: World, tmp_path: Path
+) -> None:
+    """A code is good once: the regions of a profile share its login. No spinner wipes the question."""
+    world.config(MFA)
+    manifest = tmp_path / "images.jsonl"
+    regions = ("us-east-1", "us-west-2", "eu-west-1")
+    for region in regions:
+        world.service.add(f"in-{region}")
+    lines = [{"ImageName": f"in-{region}", "Region": region, "Description": "x"} for region in regions]
+    manifest.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    with pexpect.spawn(program[0], [*program[1:], "apply", str(manifest), "--yes"], timeout=60) as terminal:
+        terminal.expect_exact("MFA code")
+        terminal.sendline("123456")
+        terminal.expect(pexpect.EOF)
+    assert terminal.wait() == 0, terminal.before
+    assert terminal.before.count(b"MFA code") == 0
+    (asked,) = world.identity.asked
+    assert asked.params["TokenCode"] == "123456"
+    assert world.service.operations.count("UpdateImage") == len(regions)
+
+
+@pytest.mark.parametrize("typed", ["\r", "\x04"], ids=["nothing", "end of input"])
+def test_an_mfa_code_that_is_not_given(program: list[str], world: World, typed: str) -> None:
+    """Is told as that."""
+    world.config(MFA)
+    with pexpect.spawn(program[0], [*program[1:], "show", "my-image"], timeout=60) as terminal:
+        terminal.expect_exact("MFA code")
+        terminal.send(typed)
+        terminal.expect("default': .*MFA code")
+        terminal.expect(pexpect.EOF)
+    assert terminal.wait() == 4
+    assert world.identity.calls == []
