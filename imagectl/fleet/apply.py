@@ -4,6 +4,7 @@ Joins the other rooms of the fleet and owns the order of their steps. It knows n
 images are is told by the logins, and how things look by the face.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -12,6 +13,8 @@ from typing import Protocol, TextIO
 from imagectl.errors import EXIT_CHANGES_PENDING, ImagectlError
 from imagectl.fleet.manifest import Manifest
 from imagectl.fleet.plan import LogIn, Shard, locate, look
+from imagectl.fleet.pool import THREADS, Threads
+from imagectl.fleet.rollback import Disk
 from imagectl.fleet.run import run
 from imagectl.fleet.sender import FleetOptions, Job
 from imagectl.fleet.tally import Tally
@@ -51,10 +54,18 @@ class Face(Protocol):
     def bar(self) -> AbstractContextManager[Callable[[int, int], None]]: ...
 
 
-def apply(options: ApplyOptions, log_in: LogIn, face: Face, progress: Progress, clock: Clock) -> int:
+def apply(
+    options: ApplyOptions,
+    log_in: LogIn,
+    face: Face,
+    progress: Progress,
+    clock: Clock,
+    threads: Threads = THREADS,
+    disk: Disk = os,
+) -> int:
     """Bring the images of a manifest to their state; the exit code. Raises what concerns the whole run."""
     progress.known = "nothing was sent"
-    jobs = _read(options, log_in, face)
+    jobs = _read(options, log_in, face, threads)
     plan = Tally.of(jobs)
     if options.dry_run:
         for job in jobs:
@@ -76,13 +87,15 @@ def apply(options: ApplyOptions, log_in: LogIn, face: Face, progress: Progress, 
             beat=beat,
             note=face.note,
             clock=clock,
+            threads=threads,
+            disk=disk,
         )
     face.note(str(tally), always=True)
     _raise(tally.verdict())
     return 0
 
 
-def _read(options: ApplyOptions, log_in: LogIn, face: Face) -> list[Job]:
+def _read(options: ApplyOptions, log_in: LogIn, face: Face, threads: Threads) -> list[Job]:
     """The entries as they are asked for, each with its image as it is."""
     entries, size = options.manifest.entries, options.fleet.concurrency
     if options.manifest.torn:
@@ -92,10 +105,16 @@ def _read(options: ApplyOptions, log_in: LogIn, face: Face) -> list[Job]:
         entries = tuple(replace(entry, expected={}) for entry in entries)
     # Not behind a spinner: a profile may ask for a code.
     located = locate(
-        entries, log_in, options.shard, profile=options.profile, region=options.region, size=size
+        entries,
+        log_in,
+        options.shard,
+        profile=options.profile,
+        region=options.region,
+        size=size,
+        threads=threads,
     )
     with face.spinner("reading the images", on=True):
-        return look(located, size)
+        return look(located, size, threads=threads)
 
 
 def _where(jobs: Sequence[Job]) -> str:

@@ -90,14 +90,29 @@ def what_is_sent_can_be_undone(seen: Seen) -> Iterator[str]:
 
 
 def the_undo_restores_what_was_changed(seen: Seen) -> Iterator[str]:
+    """But for what somebody else changed, and what the service wrote its own way: that is not as expected."""
     if not any(run.purpose == "undo" for run in seen.runs):
         return
     for target in seen.setup.targets:
-        fields = seen.image(target).last
-        if fields and (target.place, target.name) not in seen.meddled:
+        fields, others = seen.image(target).last, target.name in seen.setup.nature.trims
+        if fields and not others and (target.place, target.name) not in seen.meddled:
             left = {key: fields[key] for key in PROPERTIES if key in fields}
             if left != target.has:
                 yield f"{target.name} was {target.has}, after the undo it is {left}"
+
+
+def an_undo_overwrites_nobody_else(seen: Seen) -> Iterator[str]:
+    """It changes back what a run of ours had set, and nothing else."""
+    targets = {(target.place, target.name): target for target in seen.setup.targets}
+    for told in seen.told:
+        if seen.run(told.run).purpose == "undo":
+            target = targets[told.place, told.name]
+            for change in told.changes:
+                ours = target.wanted.get(change.name, target.has.get(change.name))
+                if ours is not None and target.name in seen.setup.nature.trims:
+                    ours = ours.strip()
+                if told.result != "not-applied" and change.before != ours:
+                    yield f"{_said(told)}: {change.name} was {change.before!r}, which is not of ours"
 
 
 def exit_codes_follow_the_table(seen: Seen) -> Iterator[str]:
@@ -181,6 +196,7 @@ PROMISES: tuple[Invariant, ...] = (
     every_image_that_was_sent_is_told,
     what_is_sent_can_be_undone,
     the_undo_restores_what_was_changed,
+    an_undo_overwrites_nobody_else,
     exit_codes_follow_the_table,
     a_calm_run_converges,
     only_what_is_declared_is_sent,

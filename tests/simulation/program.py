@@ -4,14 +4,16 @@ The verbs themselves are the real ones. What becomes of a failure or a signal is
 """
 
 import signal
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from imagectl import update as verb
 from imagectl.errors import EXIT_CODES, ImagectlError, Problem, Terminated, usage
+from imagectl.fleet.apply import ApplyOptions, apply
 from imagectl.fleet.manifest import parse
-from imagectl.fleet.plan import Shard, locate, look
-from imagectl.fleet.run import run as run_all
+from imagectl.fleet.plan import Shard
 from imagectl.fleet.sender import FleetOptions
 from imagectl.image import ImageUpdate, Outcome, Progress
 
@@ -72,35 +74,41 @@ def _update(world: "World", run: "Run", progress: Progress) -> None:
 
 def _apply(world: "World", run: "Run", progress: Progress, manifest: bytes) -> None:
     asked, problems = world.setup.options, list[Problem]()
-    options = FleetOptions(
+    fleet = FleetOptions(
         concurrency=asked["concurrency"],
         max_failures=None if run.calm else asked["max_failures"],
         wait=asked["wait"] or run.calm,
-        timeout=600.0 if run.calm else asked["timeout"],
+        timeout=120.0 if run.calm else asked["timeout"],
     )
-    entries = parse(manifest, problems).entries
-    if problems:
-        raise usage(problems)
-    places = {entry.line: world.place(entry.profile, entry.region) for entry in entries}
-    run.wanted = {(places[entry.line], entry.update.name): dict(entry.update.wanted) for entry in entries}
-    threads = world.threads()
-    jobs = look(locate(entries, world.log_in, Shard()), options.concurrency, threads=threads)
     if asked["rollback"] and run.purpose != "undo":
         run.undo = f"undo-{run.number}.jsonl"
-    tally = run_all(
-        jobs,
-        options,
-        rollback_file=run.undo or None,
-        progress=progress,
-        tell=lambda outcome: world.tell(places[outcome.line or 0], outcome),
-        beat=lambda _done, _total: None,
-        note=lambda _text: None,
-        clock=world.clock(),
-        threads=threads,
-        disk=world.disk,
-    )
-    if error := tally.verdict():
-        raise error
+    parsed = parse(manifest, problems)
+    if problems:
+        raise usage(problems)
+    places = {entry.line: world.place(entry.profile, entry.region) for entry in parsed.entries}
+    run.wanted = {(places[e.line], e.update.name): dict(e.update.wanted) for e in parsed.entries}
+    options = ApplyOptions(manifest=parsed, shard=Shard(), rollback_file=run.undo or None, fleet=fleet)
+    face = _Face(lambda outcome: world.tell(places[outcome.line or 0], outcome))
+    apply(options, world.log_in, face, progress, world.clock(), world.threads(), world.disk)
+
+
+class _Face(NamedTuple):
+    """What is printed and drawn: of that, the records count."""
+
+    record: Callable[[Outcome], None]
+
+    def note(self, text: str, *, always: bool = False) -> None: ...
+
+    def plan(self, outcomes: Sequence[Outcome]) -> None: ...
+
+    def confirm(self, question: str, terminal: TextIO) -> bool:
+        return True
+
+    def spinner(self, text: str, *, on: bool) -> AbstractContextManager[Callable[[str], None]]:
+        return nullcontext(lambda _text: None)
+
+    def bar(self) -> AbstractContextManager[Callable[[int, int], None]]:
+        return nullcontext(lambda _done, _total: None)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
