@@ -1,6 +1,6 @@
 """Plays worlds by their seeds, and says what was seen and what promise was broken.
 
-    python -m tests.simulation [--seeds N] [--from S] [--trace] [--verb update|apply]
+    python -m tests.simulation [--seeds N] [--from S] [--verb update|apply] [--most N] [--trace] [--stop]
 
 For a promise that is broken: the seed, and the trace of a smaller world that breaks it too. `--trace` prints
 the trace of each seed's own world.
@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first (default: 0)")
     parser.add_argument("--verb", choices=("update", "apply"), help="worlds of this verb only")
     parser.add_argument("--most", type=int, default=3, help="shrink this many of each promise (default: 3)")
+    parser.add_argument("--stop", action="store_true", help="stop where a promise is broken, for mutants")
     parser.add_argument("--trace", action="store_true", help="print what happens in each world")
     asked = parser.parse_args()
     happened, claims, promises = Counter[str](), Counter[str](), Counter[str]()
@@ -42,7 +43,11 @@ def main() -> int:
         claims.update(said.result for said in seen.told)
         if asked.trace:
             print(setup, *traced(seen), sep="\n")
-        for promise, text in broken(seen):
+        found = broken(seen)
+        if found and asked.stop:
+            print(f"seed {seed}:", *found, sep="\n")
+            return 1
+        for promise, text in found:
             promises[promise] += 1
             if promises[promise] <= asked.most:
                 smaller = shrunk(setup, partial(_breaks, seed, promise))

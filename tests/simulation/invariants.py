@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from imagectl.errors import EXIT_CODES
 from imagectl.image import PROPERTIES
 
-from .backend import Fields, Request
-from .setup import Values
+from .backend import Fields, PlayedImage, Request
+from .setup import Target, Values
 from .world import Run, Seen, Told
 
 Invariant = Callable[[Seen], Iterator[str]]
@@ -145,7 +145,7 @@ def a_calm_run_converges(seen: Seen) -> Iterator[str]:
     for run in seen.runs:
         if run.purpose in {"calm", "idle"} and not seen.setup.foreign:
             able = [t for t in seen.setup.targets if seen.image(t).last is not None]
-            able = [t for t in able if t.name not in seen.setup.nature.trims]
+            able = [t for t in able if t.name not in seen.setup.nature.trims and not _is_guarded(seen, t)]
             if len(able) == len(seen.setup.targets) and run.code != 0:
                 why = run.error.message if run.error else ""
                 yield f"run {run.number} ({run.purpose}) is not done: exit {run.code}, {why}"
@@ -170,6 +170,19 @@ def only_what_is_declared_is_sent(seen: Seen) -> Iterator[str]:
         for name, image in backend.images.items():
             if (place, name) not in declared | seen.meddled and len(image.history) > 1:
                 yield f"{name} in {place} was changed, which nobody asked for"
+
+
+def what_is_guarded_is_not_touched(seen: Seen) -> Iterator[str]:
+    """An update is sent only where a look of its run may have seen the image as it is expected."""
+    for target in seen.setup.targets:
+        if not _is_guarded(seen, target):
+            continue
+        for request in seen.backends[target.place].requests:
+            run = seen.run(request.run)
+            if request.name == target.name and run.purpose != "undo":
+                since = run.started - seen.setup.nature.stale
+                if not _was(seen.image(target), target.expected or {}, since, request.sent):
+                    yield f"run {run.number} sent {target.name}, which never was as expected"
 
 
 def requests_keep_the_rate(seen: Seen) -> Iterator[str]:
@@ -200,6 +213,7 @@ PROMISES: tuple[Invariant, ...] = (
     exit_codes_follow_the_table,
     a_calm_run_converges,
     only_what_is_declared_is_sent,
+    what_is_guarded_is_not_touched,
     requests_keep_the_rate,
 )
 
@@ -244,18 +258,25 @@ def _wanted(seen: Seen, told: Told) -> Values:
 
 def _was_as_wanted(seen: Seen, told: Told, *, at_rest: bool) -> bool:
     """Whether the image was so at a moment that a look of this run may have seen."""
-    wanted = _wanted(seen, told)
+    image = seen.backends[told.place].images[told.name]
     since = seen.run(told.run).started - seen.setup.nature.stale
-    history = seen.backends[told.place].images[told.name].history
-    ends = [when for when, _ in history[1:]] + [float("inf")]
+    return _was(image, _wanted(seen, told), since, told.when, at_rest=at_rest)
+
+
+def _was(image: PlayedImage, wanted: Values, since: float, until: float, *, at_rest: bool = False) -> bool:
+    ends = [when for when, _ in image.history[1:]] + [float("inf")]
     return any(
-        began <= told.when
-        and until > since
+        began <= until
+        and ended > since
         and fields is not None
         and _is_as(fields, wanted)
         and (fields["ImageStatus"] == "CREATED" or not at_rest)
-        for (began, fields), until in zip(history, ends, strict=True)
+        for (began, fields), ended in zip(image.history, ends, strict=True)
     )
+
+
+def _is_guarded(seen: Seen, target: Target) -> bool:
+    return target.expected is not None and seen.setup.verb == "apply"
 
 
 def _is_as(fields: Fields, wanted: Values) -> bool:

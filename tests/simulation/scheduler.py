@@ -46,6 +46,7 @@ class Scheduler:
         self._main = self._current = _Thread("", self._hub)
         self._signals: deque[int] = deque()
         self._stall = 0.0
+        self._of_world = False
         self.dead = "nothing ran yet"  # why the process is no more
         self.crashes: list[BaseException] = []  # of threads: each is a bug
         self.most_steps = 60_000  # more than any process takes that ends
@@ -231,7 +232,9 @@ class Scheduler:
                 break
             self.now, _, happens, thread, mark = heappop(self._timers)
             if happens:
+                self._of_world = True
                 happens()
+                self._of_world = False
             elif thread and thread.sleeps == mark and not thread.greenlet.dead:
                 self._ready.append(thread)
         return None if self.dead else _taken(self._ready, self._random())
@@ -256,8 +259,8 @@ class Scheduler:
 
     @property
     def who(self) -> str:
-        """The thread that runs."""
-        return self._current.name
+        """The thread that runs, if one does."""
+        return "" if self._of_world else self._current.name
 
 
 def _nothing() -> None:

@@ -20,7 +20,7 @@ Values = dict[str, str | None]
 
 
 class Target(NamedTuple):
-    """One image: where it is, what it has, and what is wanted of it. `names`: how a manifest names it."""
+    """One image: where it is, what it has, what is wanted of it, and if it is guarded, what is expected."""
 
     profile: str
     region: str
@@ -28,6 +28,7 @@ class Target(NamedTuple):
     has: dict[str, str]
     wanted: Values
     by_arn: bool = False
+    expected: Values | None = None
 
     @property
     def place(self) -> Place:
@@ -107,7 +108,10 @@ def _target(dice: Dice, name: str, profile: str, region: str) -> Target:
         wanted["DisplayName"] = dice.one_of(("New", None))
     if dice.whether(0.2) or not wanted:
         wanted["RoleArn"] = f"{role}new"
-    return Target(profile, region, name, has, wanted, by_arn=dice.whether(0.3))
+    expected: Values | None = None
+    if dice.whether(0.1):
+        expected = {"Description": dice.one_of((has.get("Description"), "something else"))}
+    return Target(profile, region, name, has, wanted, by_arn=dice.whether(0.3), expected=expected)
 
 
 def _nature(dice: Dice, verb: str) -> Nature:

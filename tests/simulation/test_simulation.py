@@ -28,6 +28,7 @@ def test_every_promise_holds(first: int) -> None:
 
 # What is not kept yet.
 _OPEN = {
+    "what_is_guarded_is_not_touched",
     "not_applied_is_never_applied",
     "a_calm_run_converges",
     "every_image_that_was_sent_is_told",

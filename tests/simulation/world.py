@@ -79,8 +79,8 @@ class Seen:
 class World:
     def __init__(self, setup: Setup, seed: int) -> None:
         self.setup = setup
-        self._random = Random(seed).random
-        self.scheduler = Scheduler(Random(-seed - 1), preempt=setup.preempt, log=self.log)
+        self._random = Random(f"service {seed}").random
+        self.scheduler = Scheduler(Random(f"schedule {seed}"), preempt=setup.preempt, log=self.log)
         self.seen = Seen(setup, self._backends())
         self.disk = Disk(self._disk_event, self.scheduler.step)
         self._counts: Counter[str] = Counter()
@@ -309,7 +309,8 @@ def manifest_of(setup: Setup) -> bytes:
             named = {"ImageArn": f"arn:aws:sagemaker:{region}:{account}:image/{target.name}"}
         else:
             named = {"ImageName": target.name, "Region": target.region}
-        lines.append(json.dumps({**named, **place, **target.wanted}) + "\n")
+        guard = {"Expected": target.expected} if target.expected else {}
+        lines.append(json.dumps({**named, **place, **target.wanted, **guard}) + "\n")
     return "".join(lines).encode()
 
 
