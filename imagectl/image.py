@@ -23,7 +23,7 @@ DEAD_ENDS = frozenset({"CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED", "DELET
 PAGE = 100  # images in a page of ListImages, at most
 
 # Compiled where they are used: most runs see no ARN and no region before botocore does.
-_REGION = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_REGION = r"(?![0-9]+\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _ARN = (
     r"arn:(?P<partition>aws(?:-\w+)*):sagemaker:(?P<region>[^:]+):(?P<account>[0-9]{12}):image/"
     r"(?P<name>[a-zA-Z0-9](?:[-.]?[a-zA-Z0-9])*)"

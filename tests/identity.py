@@ -4,14 +4,19 @@ One server on loopback plays them all. By itself it gives valid credentials; `an
 instead, from then on. What it gives is recognisable: each access key names the call it came from.
 """
 
+import hashlib
 import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from service import Service
 
 ROLE_ACCOUNT = "123456789012"
 _STS = "https://sts.amazonaws.com/doc/2011-06-15/"
@@ -131,6 +136,67 @@ _PATHS = {
     "/latest/meta-data/iam/security-credentials/instance-role": "imds:credentials",
     "/container": "container:credentials",
 }
+
+
+class Time:
+    """A wall clock that can jump."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def now(self, zone: Any = UTC) -> datetime:
+        return datetime.now(zone) + self.ahead
+
+
+@dataclass
+class World:
+    """What surrounds the program: its home with configuration and tokens, the services, the clock."""
+
+    home: Path
+    identity: Identity
+    service: Service
+    time: Time
+    env: pytest.MonkeyPatch
+    argv: tuple[str, ...] = ()
+
+    def config(self, text: str) -> None:
+        (self.home / "config").write_text(text)
+
+    def setenv(self, **variables: str) -> None:
+        for name, value in variables.items():
+            self.env.setenv(name, value)
+
+    def token(self, kind: str, name: str, **fields: Any) -> None:
+        """A token where `aws sso login` and `aws login` keep it."""
+        digest = (hashlib.sha1 if kind == "sso" else hashlib.sha256)(name.encode()).hexdigest()
+        path = self.home / kind / f"{digest}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(fields))
+
+    def process(self, output: object, code: int = 0) -> None:
+        """What the credential process prints; each run of it leaves a line in `runs`."""
+        (self.home / "output").write_text(output if isinstance(output, str) else json.dumps(output))
+        (self.home / "process").write_text(
+            f"echo run >>{self.home}/runs\ncat {self.home}/output\necho secret-on-stderr >&2\nexit {code}\n"
+        )
+
+    def runs(self) -> int:
+        return (self.home / "runs").read_text().count("run")
+
+    def in_an_hour(self, hours: float = 1) -> str:
+        return (self.time.now() + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def jumping(time: Time) -> type:
+    class Meta(type):
+        def __instancecheck__(cls, value: object) -> bool:
+            return isinstance(value, datetime)
+
+    class Jumping(metaclass=Meta):
+        now = time.now
+        fromtimestamp = datetime.fromtimestamp
+
+    return Jumping
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -63,7 +63,7 @@ class Login:
     def __init__(self, connection: Connection, log: Log | None = None, *, alone: bool = True) -> None:
         self._connection = connection
         self._log = log
-        settings.forget_empty(os.environ)
+        self._empty = settings.forget_empty(os.environ)
         self._profile = settings.chosen_profile(connection.profile, os.environ) or "default"
         if not settings.uses_aws_login(self._profile if alone else None, os.environ):
             # botocore imports it wherever it is installed: 33 ms, for nothing but the keys of `aws login`.
@@ -110,9 +110,9 @@ class Login:
             # Here, so that a failure to have them is no failure of a call.
             credentials.get_frozen_credentials()
         except ImagectlError as error:
-            raise error.but(region=error.region or found) from error.__cause__
+            raise self._with_empty(error.but(region=error.region or found)) from error.__cause__
         except Exception as exc:
-            raise self._wrong(exc, found) from exc
+            raise self._with_empty(self._wrong(exc, found)) from exc
         if arn:
             self._check_account(arn, service, credentials)
         return service
@@ -144,15 +144,19 @@ class Login:
         settings.check(session, self._profile, identity=not keys_win)
         bundle = session.get_config_variable("ca_bundle")
         if bundle and not os.access(bundle, os.R_OK):
-            source = "--ca-bundle, AWS_CA_BUNDLE or the profile's ca_bundle"
-            raise settings.SettingError(f"the CA bundle can't be read: {quote(bundle)} ({source})")
+            named = settings.source_of(session, "ca_bundle", self._profile).name
+            where = "--ca-bundle" if given.ca_bundle else named
+            raise settings.SettingError(f"{where} can't be read: {quote(bundle)}")
         return session
 
     def _log_in(self, region: str) -> Credentials:
+        from botocore.credentials import create_credential_resolver
+
         if self._credentials is None:
             # Sign-in, for one, is asked there too.
             self._session.set_config_variable("region", region)
-            self._credentials = Credentials(self._session, region, self._profile, asks=self.asks)
+            providers = create_credential_resolver(self._session, region_name=region).providers
+            self._credentials = Credentials(self._session, providers, self._profile, asks=self.asks)
             self._session.register_component("credential_provider", self._credentials)
         return self._credentials
 
@@ -162,11 +166,20 @@ class Login:
         facts = getattr(exc, "kwargs", {})
         if type(exc).__name__ == "ConfigParseError":
             return error.but(message=settings.unparsable(facts["path"], facts["error"]))
-        key = settings.OF_EXCEPTION.get(type(exc).__name__)
-        if key:
-            where = settings.source_of(self._session, key, self._profile).name
-            return error.but(message=f"{where} is not valid: {error.message}")
-        return error
+        if type(exc).__name__ == "ProfileNotFound":
+            set_ = [name for name in settings.PROFILE_VARIABLES if name in os.environ]
+            by = "--profile" if self._connection.profile else set_[0]
+            return error.but(message=f"{by} names no profile that is configured: {quote(self._profile)}")
+        where = settings.complained_of(self._session, exc, self._profile)
+        return error.but(message=f"{where} is not valid: {error.message}") if where else error
+
+    def _with_empty(self, error: ImagectlError) -> ImagectlError:
+        """The error that nothing was found, with the variables that were meant to say something."""
+        names = ", ".join(sorted(self._empty))
+        if error.code not in {"NoCredentialsError", "NoRegionError"} or not names:
+            return error
+        are = "are" if len(self._empty) > 1 else "is"
+        return error.but(hint=f"{names} {are} empty, which counts as unset; {error.hint}")
 
     def _check_partition(self, arn: ImageArn, region: str) -> None:
         from botocore.exceptions import UnknownRegionError

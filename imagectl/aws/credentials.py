@@ -8,7 +8,7 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from imagectl.aws.failures import MisshapenError, Source, not_had
@@ -18,7 +18,7 @@ _FRESH = 60.0  # seconds
 
 
 class Credentials:
-    """What botocore takes for the credentials of a session, found when they are first needed.
+    """What botocore takes for the credentials of a session, of the first of its providers that has some.
 
     `asks`: to have them may ask for an MFA code on the terminal.
     """
@@ -26,14 +26,13 @@ class Credentials:
     def __init__(
         self,
         session: Any,
-        region: str,
+        providers: Sequence[Any],
         profile: str,
         *,
         asks: bool = False,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._session = session
-        self._region = region
+        self._providers = providers
         self._profile = profile
         self._explicit = "profile" in session.instance_variables()  # which hides the variables
         self._asks = asks
@@ -95,10 +94,9 @@ class Credentials:
         return found
 
     def _find(self) -> Any:
-        from botocore.credentials import create_credential_resolver
         from botocore.exceptions import NoCredentialsError
 
-        for provider in create_credential_resolver(self._session, region_name=self._region).providers:
+        for provider in self._providers:
             self.method = provider.METHOD
             found = provider.load()
             if found is not None:

@@ -85,7 +85,7 @@ EXCEPTIONS: dict[str, Row] = {
     # Credentials. Their texts may quote a credential_process's stderr or a token: never passed on.
     "NoCredentialsError": Row(
         "access",
-        "set AWS_PROFILE or --profile, AWS_ACCESS_KEY_ID and its secret, or log in (aws sso login)",
+        "log in (aws login, aws sso login), name a profile, or set AWS_ACCESS_KEY_ID and its secret",
         "no AWS credentials found",
     ),
     "PartialCredentialsError": Row("access", _CONFIG, "{detail} is missing"),
@@ -119,6 +119,8 @@ EXCEPTIONS: dict[str, Row] = {
     "UnknownRegionError": Row("access", "check the region"),
     "InvalidRegionError": Row("access", "check the region"),
     "InvalidDNSNameError": Row("access", _CONFIG),
+    "InvalidS3AddressingStyleError": Row("access", _CONFIG),
+    "InvalidS3UsEast1RegionalEndpointConfigError": Row("access", _CONFIG),
     "InvalidHostLabelError": Row("access", _CONFIG),
     "UnknownSignatureVersionError": Row("access", _CONFIG),
     "UnsupportedSignatureVersionError": Row("access", _CONFIG),
@@ -147,7 +149,7 @@ EXCEPTIONS: dict[str, Row] = {
 _OURS = (
     "ApiVersionNotFoundError AwsChunkedWrapperError DataNotFoundError"
     " EndpointDiscoveryException InvalidEndpointDiscoveryConfigurationError"
-    " InvalidExpressionError InvalidS3AddressingStyleError InvalidS3UsEast1RegionalEndpointConfigError"
+    " InvalidExpressionError "
     " MD5UnavailableError MissingDependencyException MissingParametersError OperationNotPageableError"
     " PaginationError ParamValidationError StubResponseError UnknownClientMethodError UnknownServiceStyle"
     " UnseekableStreamError UnsupportedOutpostResourceError UnsupportedS3AccesspointConfigurationError"
@@ -164,6 +166,7 @@ _BROKEN = "the answer is not of the form that it has to be"
 HAVING: dict[str, Row] = {
     "KeyError": Row("access", _CONFIG, "the answer lacks {detail}"),
     "LookupError": Row("access", _CONFIG, _BROKEN),
+    "ArithmeticError": Row("access", _CONFIG, _BROKEN),
     "AttributeError": Row("access", _CONFIG, _BROKEN),
     "TypeError": Row("access", _CONFIG, _BROKEN),
     "ValueError": Row("access", _CONFIG, _BROKEN),
@@ -313,7 +316,9 @@ def not_had(exc: Exception, source: Source, trouble: Any = None) -> ImagectlErro
     if isinstance(response, dict):
         return _refused(response, source)
     row = _having(type(exc))
-    message = (row.message or "{detail}").replace("{detail}", _detail(exc))
+    message = (row.message or "{detail}").replace("{detail}", _detail(exc, source))
+    if source.method == "env" and row.message == _BROKEN:
+        message = "AWS_CREDENTIAL_EXPIRATION is no time"  # all else there is taken as it is
     status = _status(exc)
     passes = row.kind == "transient" or _passes(exc)
     hint = row.hint if row.hint != _CONFIG else _HINTS.get(source.method or "", _CONFIG)
@@ -349,13 +354,14 @@ def _where(source: Source, exc: Exception) -> str:
     return ": ".join(filter(None, [*words, source.call])) + ": "
 
 
-def _detail(exc: Exception) -> str:
+def _detail(exc: Exception, source: Source) -> str:
     if type(exc).__name__ == "PartialCredentialsError":
         return str(getattr(exc, "kwargs", {}).get("cred_var"))
     if type(exc).__name__ == "ParamValidationError":
         return _wrong_settings(str(exc))
     if isinstance(exc, OSError) and exc.filename:
-        return f"{quote(exc.filename)}: {exc.strerror}"
+        name = "web_identity_token_file " if source.method == "assume-role-with-web-identity" else ""
+        return f"{name}{quote(exc.filename)}: {exc.strerror}"
     return without_userinfo(str(exc))
 
 

@@ -5,6 +5,7 @@ could be a secret.
 """
 
 import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
@@ -41,15 +42,6 @@ _IDENTITY = frozenset(
         "web_identity_token_file",
     )
 )
-# botocore's complaint -> the variable that it is about.
-OF_EXCEPTION = {
-    "InvalidChecksumConfigError": "request_checksum_calculation",
-    "InvalidDefaultsMode": "defaults_mode",
-    "InvalidIMDSEndpointError": "ec2_metadata_service_endpoint",
-    "InvalidIMDSEndpointModeError": "ec2_metadata_service_endpoint_mode",
-    "InvalidRetryModeError": "retry_mode",
-    "InvalidSTSRegionalEndpointsConfigError": "sts_regional_endpoints",
-}
 _COUNTS = ("max_attempts", "metadata_service_num_attempts", "metadata_service_timeout")
 
 
@@ -57,11 +49,16 @@ class SettingError(Exception):
     """A setting that is not valid; the text names where it stands."""
 
 
-def forget_empty(environ: MutableMapping[str, str]) -> None:
+def forget_empty(environ: MutableMapping[str, str]) -> tuple[str, ...]:
     """Unset the variables that are empty, as no two parts of botocore agree on what those mean."""
-    for name in list(environ):
-        if (name.startswith("AWS_") or name == "REQUESTS_CA_BUNDLE") and environ.get(name) == "":
-            environ.pop(name, None)
+    empty = [
+        name
+        for name in list(environ)
+        if (name.startswith("AWS_") or name == "REQUESTS_CA_BUNDLE") and environ.get(name) == ""
+    ]
+    for name in empty:
+        environ.pop(name, None)
+    return tuple(empty)
 
 
 def chosen_profile(given: str | None, environ: Mapping[str, str]) -> str | None:
@@ -172,6 +169,18 @@ def source_of(session: Any, key: str, profile: str) -> Setting:
             return Setting(variable, os.environ[variable])
     values = session.full_config["profiles"].get(profile, {})
     return Setting(f"profile {quote(profile)}: {in_file}", values.get(in_file))
+
+
+def complained_of(session: Any, exc: Exception, profile: str) -> str | None:
+    """Where the setting stands that botocore's complaint is about; None where that can't be seen."""
+    values = {str(value).casefold() for value in getattr(exc, "kwargs", {}).values()}
+    places = {key: source_of(session, key, profile) for key in session.session_var_map}
+    places |= {n: Setting(n, v) for n, v in os.environ.items() if n.startswith("AWS_ENDPOINT_URL")}
+    given = {key: place for key, place in places.items() if place.value is not None}
+    by_value = [place for place in given.values() if str(place.value).casefold() in values]
+    by_name = [place for key, place in given.items() if re.search(rf"\b{key}\b", str(exc))]
+    by_text = [place for key, place in given.items() if "ENDPOINT_URL" in key and place.value in str(exc)]
+    return next((place.name for place in (*by_value, *by_name, *by_text)), None)
 
 
 def region_of(

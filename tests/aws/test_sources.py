@@ -3,118 +3,29 @@
 `pytest tests/aws/test_sources.py --table` prints what each came to.
 """
 
-import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import botocore.credentials
-import botocore.tokens
-import botocore.utils
 import pexpect
 import pytest
 from conftest import Run
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from identity import ROLE_ACCOUNT, Answer, Identity, refusal
-from service import Service, error
+from identity import ROLE_ACCOUNT, Answer, World, refusal
+from service import error
 from terminal import Session
 
 ROLE = f"arn:aws:iam::{ROLE_ACCOUNT}:role/deploy"
 LOGIN = f"arn:aws:iam::{ROLE_ACCOUNT}:user/me"
 
 
-class Time:
-    """A wall clock that can jump."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta(0)
-
-    def now(self, zone: Any = UTC) -> datetime:
-        return datetime.now(zone) + self.ahead
-
-
-@dataclass
-class World:
-    """What surrounds the program: its home with configuration and tokens, the services, the clock."""
-
-    home: Path
-    identity: Identity
-    service: Service
-    time: Time
-    env: pytest.MonkeyPatch
-    argv: tuple[str, ...] = ()
-
-    def config(self, text: str) -> None:
-        (self.home / "config").write_text(text)
-
-    def setenv(self, **variables: str) -> None:
-        for name, value in variables.items():
-            self.env.setenv(name, value)
-
-    def token(self, kind: str, name: str, **fields: Any) -> None:
-        """A token where `aws sso login` and `aws login` keep it."""
-        digest = (hashlib.sha1 if kind == "sso" else hashlib.sha256)(name.encode()).hexdigest()
-        path = self.home / kind / f"{digest}.json"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(fields))
-
-    def process(self, output: object, code: int = 0) -> None:
-        """What the credential process prints; each run of it leaves a line in `runs`."""
-        (self.home / "output").write_text(output if isinstance(output, str) else json.dumps(output))
-        (self.home / "process").write_text(
-            f"echo run >>{self.home}/runs\ncat {self.home}/output\necho secret-on-stderr >&2\nexit {code}\n"
-        )
-
-    def runs(self) -> int:
-        return (self.home / "runs").read_text().count("run")
-
-    def in_an_hour(self, hours: float = 1) -> str:
-        return (self.time.now() + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-@pytest.fixture
-def world(service: Service, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> Iterator[World]:
-    """No credentials anywhere yet; every service that gives some is `identity`."""
-    time = Time()
-    identity = Identity(time.now)
-    home = Path(environment["HOME"])
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
-    for name in ("STS", "SSO", "SSO_OIDC", "SIGNIN"):
-        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", identity.url)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(home / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / "credentials"))
-    monkeypatch.setenv("AWS_LOGIN_CACHE_DIRECTORY", str(home / "login"))
-    # botocore reads the home directory when it is imported.
-    monkeypatch.setattr(botocore.credentials.SSOProvider, "_SSO_TOKEN_CACHE_DIR", str(home / "sso"))
-    monkeypatch.setattr(botocore.tokens.SSOTokenProvider, "_SSO_TOKEN_CACHE_DIR", str(home / "sso"))
-    monkeypatch.setattr(botocore.utils.ContainerMetadataFetcher, "SLEEP_TIME", 0)
-    jumping = SimpleNamespace(datetime=_jumping(time), timedelta=timedelta)
-    monkeypatch.setattr(botocore.credentials, "datetime", jumping)
-    yield World(home, identity, service, time, monkeypatch)
-    identity.close()
-
-
 def explicitly(world: World) -> None:
     """Name the profile: else keys in the environment win over it."""
     world.env.setattr(world, "argv", ("--profile", "default"))
-
-
-def _jumping(time: Time) -> type:
-    class Meta(type):
-        def __instancecheck__(cls, value: object) -> bool:
-            return isinstance(value, datetime)
-
-    class Jumping(metaclass=Meta):
-        now = time.now
-        fromtimestamp = datetime.fromtimestamp
-
-    return Jumping
 
 
 Change = Callable[[World], None]
