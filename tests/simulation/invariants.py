@@ -7,6 +7,7 @@ from imagectl.errors import EXIT_CODES
 from imagectl.image import PROPERTIES
 
 from .backend import Fields, PlayedImage, Request
+from .scheduler import LONGEST_STALL
 from .setup import Target, Values
 from .world import Run, Seen, Told
 
@@ -18,10 +19,22 @@ def broken(seen: Seen) -> list[tuple[str, str]]:
     return [(promise.__name__, text) for promise in PROMISES for text in promise(seen)]
 
 
+# Seconds that a run may take beside its --timeout: to read the images, each call to its last attempt;
+# after the last update was sent, to have its reply, and to look what became of it.
+_READING, _FINISHING = 400.0, 100.0
+
+
 def every_run_ends(seen: Seen) -> Iterator[str]:
+    """By itself, and in time."""
     for run in seen.runs:
         if run.dead not in {"ended", "kill -9", "power"}:
             yield f"run {run.number} ({run.purpose}) {run.dead}"
+        sent = [r.sent for b in seen.backends.values() for r in b.requests if r.run == run.number]
+        end = max(sent) + run.timeout + _FINISHING if sent else run.started + _READING
+        if run.ended > end:
+            stalls = sum(number == run.number and what == "stall" for _, number, _, what, *_ in seen.trace)
+            if run.ended > end + stalls * LONGEST_STALL:
+                yield f"run {run.number} ({run.purpose}) ended {run.ended - end:.0f} s too late"
 
 
 def no_thread_dies(seen: Seen) -> Iterator[str]:
@@ -69,11 +82,16 @@ def unknown_is_what_nobody_can_know(seen: Seen) -> Iterator[str]:
 
 
 def every_image_that_was_sent_is_told(seen: Seen) -> Iterator[str]:
-    """In one record, or by name where two signals ended the run."""
+    """In one record; or by name where two signals ended the run, unless the service turned it away."""
     for run in seen.runs:
         if run.dead != "ended":
             continue
-        sent = {(p, r.name) for p, b in seen.backends.items() for r in b.requests if r.run == run.number}
+        sent = {
+            (place, request.name)
+            for place, backend in seen.backends.items()
+            for request in backend.requests
+            if request.run == run.number and (request.carried is not None or request.fate not in _PLAIN)
+        }
         told = [(told.place, told.name) for told in seen.told if told.run == run.number]
         named = set(re.findall(r"image-\d+", run.error.message)) if run.error and _interrupted(run) else set()
         for place, name in sorted(sent):
@@ -195,7 +213,7 @@ def requests_keep_the_rate(seen: Seen) -> Iterator[str]:
     for place, backend in seen.backends.items():
         for (run, operation), throttled in backend.throttled.items():
             asked = backend.asked[run, operation]
-            if throttled > 10 + seen.setup.options["concurrency"] + asked / 5:
+            if throttled > 10 + 4 * seen.setup.options["concurrency"] + asked / 5:
                 yield f"run {run}: {throttled} of {asked} {operation} in {place} were throttled"
 
 

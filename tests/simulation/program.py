@@ -60,7 +60,8 @@ def _update(world: "World", run: "Run", progress: Progress) -> None:
     options = verb.Options(**world.setup.options)
     if run.calm:
         idle = run.purpose == "idle"
-        options = options._replace(if_changed=idle, wait=True, dry_run=False, timeout=600.0)
+        options = options._replace(if_changed=idle, wait=True, dry_run=False, timeout=120.0)
+    run.timeout = options.timeout if options.wait else 0.0
     outcome = verb.run(
         world.connect(target.profile, target.region),
         ImageUpdate(target.name, target.wanted),
@@ -80,6 +81,7 @@ def _apply(world: "World", run: "Run", progress: Progress, manifest: bytes) -> N
         wait=asked["wait"] or run.calm,
         timeout=120.0 if run.calm else asked["timeout"],
     )
+    run.timeout = fleet.timeout if fleet.wait else 0.0
     if asked["rollback"] and run.purpose != "undo":
         run.undo = f"undo-{run.number}.jsonl"
     parsed = parse(manifest, problems)

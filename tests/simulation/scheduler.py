@@ -19,6 +19,8 @@ from greenlet import getcurrent, greenlet
 from imagectl.fleet.pool import Threads
 from imagectl.update import Clock
 
+LONGEST_STALL = 8.0  # seconds
+
 
 class Killed(BaseException):
     """The process is no more: raised at every step that one of its threads still tries to take."""
@@ -136,7 +138,7 @@ class Scheduler:
             self.on_alarm()
         if self._stall and self._random() < self._stall:
             self._log("stall")
-            self.sleep(self._random() * 8)
+            self.sleep(self._random() * LONGEST_STALL)
         elif self._ready and self._random() < self._preempt:
             self._ready.append(self._current)
             self._yield()

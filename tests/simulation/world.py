@@ -50,6 +50,7 @@ class Run:
     dead: str = ""
     error: ImagectlError | None = None  # what it ended with, on the whole
     calm: bool = False
+    timeout: float = 0.0  # as it was asked for, where it waits
     undo: str = ""  # the path of its rollback file
     wanted: dict[tuple[Place, str], Values] = field(default_factory=dict)  # of which images
 
