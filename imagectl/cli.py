@@ -460,6 +460,9 @@ def _helpful(face: Face, service: SageMaker, progress: Progress) -> Iterator[Non
             raise error.but(
                 message=f"{error.message}; to go on waiting: {progress.resume}"
             ) from error.__cause__
+        if error.outcome == "applied" and error.operation != "UpdateImage":  # it was the look that failed
+            hints = filter(None, [error.hint, f"to go on waiting: {progress.resume}"])
+            raise error.but(hint="; ".join(hints)) from error.__cause__
         if error.kind == "not-found" and face.err_is_terminal:
             close = _did_you_mean(service, progress.name)
             if close:

@@ -6,6 +6,7 @@ instead, from then on. What it gives is recognisable: each access key names the 
 
 import hashlib
 import json
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -54,9 +55,16 @@ def refusal(call: str, code: str, message: str, status: int = 400) -> Answer:
 
 
 class Identity:
-    """The server, what it was asked, and what it is told to answer. `clock` is its idea of the time."""
+    """The server, what it was asked, and what it is told to answer.
 
-    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    `clock` is its idea of the time; with `tls` it speaks TLS.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.asked: list[Asked] = []
         self.lifetime = timedelta(hours=1)
         self.clock = clock
@@ -64,7 +72,9 @@ class Identity:
         handler = type("Handler", (_Handler,), {"identity": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_port}"
         threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         ).start()

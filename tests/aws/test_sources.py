@@ -4,6 +4,11 @@
 """
 
 import json
+import re
+import socket
+import ssl
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,10 +17,11 @@ from typing import Any
 
 import pexpect
 import pytest
+import trustme
 from conftest import Run
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from identity import ROLE_ACCOUNT, Answer, World, refusal
+from identity import ROLE_ACCOUNT, Answer, Identity, World, refusal
 from service import error
 from terminal import Session
 
@@ -332,6 +338,7 @@ def test_a_source_of_credentials(
         assert error["Outcome"] == ("applied" if case == "ends" else "not-applied")
         assert source.says in error["Message"] or case in {"absent", "ends"}
         assert error["Hint"]
+        assert case != "ends" or "to go on waiting: imagectl wait my-image" in error["Hint"]
         sent = world.service.operations
         assert sent == [] or source.says == "" or (case == "ends" and sent[0] == "UpdateImage")
 
@@ -450,6 +457,92 @@ def test_an_answer_of_any_shape_is_nobody_s_bug_but_the_source_s(run: Run, world
         assert "canary" not in result.stderr
         assert SOURCES[name].says.partition(":")[0] in error["Message"]
     assert world.service.received == []
+
+
+# Without awscrt, as most are installed.
+WITHOUT_CRT = "import sys; sys.modules['awscrt'] = None; from imagectl.__main__ import run; run()"
+
+
+@pytest.mark.parametrize("as_source", [False, True], ids=["itself", "as a source"])
+def test_without_awscrt_a_login_says_how_to_add_it(world: World, as_source: bool) -> None:
+    """Exit 4 and the command that adds the extra; anybody else is served as ever."""
+    role = (
+        f"[default]\nrole_arn = {ROLE}\nsource_profile = me\n[profile me]\n" if as_source else "[default]\n"
+    )
+    world.config(f"{role}login_session = {LOGIN}\n[profile keys]\n{KEYS}")
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_CRT, "show", "my-image"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, world.service.received) == (4, "", [])
+    assert "'default'" in done.stderr.splitlines()[0]
+    assert re.search(r"^hint: .*install .*\[.*login.*\]", done.stderr, re.MULTILINE)
+    argv = [sys.executable, "-c", WITHOUT_CRT, "show", "my-image", "--profile", "keys"]
+    assert subprocess.run(argv, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("profile", "needed"),
+    [("default", False), ("me", True), ("through", True), ("by-credentials-file", True), ("keys", False)],
+)
+def test_awscrt_is_imported_for_a_login_only(world: World, profile: str, needed: bool) -> None:
+    """Botocore imports it wherever it is installed, and a start takes 33 ms longer."""
+    login(world)
+    config = (world.home / "config").read_text().replace("[default]", "[profile me]")
+    world.config(
+        f"[default]\n{KEYS}{config}[profile keys]\n{KEYS}"
+        f"[profile through]\nrole_arn = {ROLE}\nsource_profile = me\n"
+    )
+    file("credentials", f"[by-credentials-file]\nlogin_session = {LOGIN}\n")(world)
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "imagectl", "show", "my-image", "--profile", profile],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-500:]
+    assert (" awscrt\n" in done.stderr) == needed
+
+
+# What is given for SageMaker's calls holds for the others', too.
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+@pytest.mark.parametrize("name", ["role of a profile", "web identity", "SSO", "SSO, refreshed", "aws login"])
+def test_max_attempts_is_that_of_every_call(run: Run, world: World, name: str, attempts: int) -> None:
+    source = SOURCES[name]
+    source.set_up(world)
+    assert source.down
+    source.down(world)
+    assert run("show", "my-image", "--max-attempts", str(attempts)).code == 6
+    assert len(world.identity.calls) == attempts
+
+
+def test_the_timeouts_are_those_of_every_call(run: Run, world: World) -> None:
+    SOURCES["role of a profile"].set_up(world)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        world.setenv(AWS_ENDPOINT_URL_STS=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        result = run("show", "my-image", "--max-attempts", "1", "--read-timeout", "0.1")
+    assert result.code == 6
+    assert "sts:AssumeRole" in result.stderr
+
+
+@pytest.mark.parametrize("by", ["flag", "variable", "profile"])
+def test_the_ca_bundle_is_that_of_every_call(run: Run, world: World, by: str, tmp_path: Path) -> None:
+    """A private CA in front of STS."""
+    authority, bundle = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    secure = Identity(world.time.now, context)
+    ca_bundle = f"ca_bundle = {bundle}\n" if by == "profile" else ""
+    role(f"source_profile = base\n{ca_bundle}{BASE}").set_up(world)
+    world.setenv(AWS_ENDPOINT_URL_STS=secure.url)
+    if by == "variable":
+        world.setenv(AWS_CA_BUNDLE=str(bundle))
+    result = run("show", "my-image", *(["--ca-bundle", str(bundle)] if by == "flag" else []))
+    secure.close()
+    assert result.code == 0, result.stderr
+    assert secure.calls == ["sts:AssumeRole"]
 
 
 MFA = f"""[default]
