@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from queue import Empty
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from greenlet import getcurrent, greenlet
 
@@ -36,6 +36,9 @@ class _Thread:
 class Scheduler:
     """Virtual time, which outlives processes, and the one process that runs."""
 
+    running: ClassVar["Scheduler | None"] = None
+    most_steps: ClassVar[int] = 60_000  # of a process: more than any takes that ends
+
     def __init__(self, random: Random, *, preempt: float, log: Callable[..., None]) -> None:
         self.now, self.steps = 0.0, 0
         self._random, self._preempt, self._log = random.random, preempt, log
@@ -51,7 +54,6 @@ class Scheduler:
         self._of_world = False
         self.dead = "nothing ran yet"  # why the process is no more
         self.crashes: list[BaseException] = []  # of threads: each is a bug
-        self.most_steps = 60_000  # more than any process takes that ends
         self.alarm, self.on_alarm = 0, _nothing  # the step at which something happens
         self.unstartable: Callable[[int], bool] = lambda _number: False
 
@@ -88,6 +90,7 @@ class Scheduler:
         result: list[Any] = []
         self._hub = getcurrent()
         self._main = self._spawn("main", lambda: result.append(main()))
+        Scheduler.running = self
         while not self._main.greenlet.dead:
             chosen = self._choose()
             if chosen:
@@ -101,6 +104,7 @@ class Scheduler:
             while thread.greenlet:  # begun and not over
                 self._current = thread
                 thread.greenlet.throw(Killed)
+        Scheduler.running = None
         self._timers = [timer for timer in self._timers if timer[2]]
         heapify(self._timers)
         return result[0] if result else None
