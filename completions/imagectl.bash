@@ -1,7 +1,10 @@
 # bash completion for imagectl, written by `imagectl completion bash`. Not for editing.
 #
 # Starts no program but `imagectl __images`, for image names. Evaluates nothing that was typed or read.
-# Works from bash 3.2 on, with and without the bash-completion package.
+# Works from bash 3.2 on, with and without the bash-completion package, whatever `set` and `shopt` say.
+#
+# bash keeps what stands before the command to itself: of `AWS_PROFILE=prod imagectl show`, TAB sees no profile.
+# shellcheck shell=bash
 
 # What belongs to $command: its options, the kind of its argument and the argument's choices.
 _imagectl_command() {
@@ -22,12 +25,12 @@ _imagectl_command() {
   case $command in apply) options+=(-y --yes --dry-run --rollback-file --ignore-expected --wait --concurrency --max-failures --shard) ;; esac
   case $command in sandbox) options+=(--update-seconds) ;; esac
   case $command in
-    update) argument=images ;;
-    show) argument=images ;;
-    wait) argument=images ;;
-    apply) argument=files ;;
-    completion) argument=words argument_choices=(bash zsh fish) ;;
-    sandbox) argument=command ;;
+    update) argument='images' ;;
+    show) argument='images' ;;
+    wait) argument='images' ;;
+    apply) argument='files' ;;
+    completion) argument='words' argument_choices=(bash zsh fish) ;;
+    sandbox) argument='command' ;;
   esac
 }
 
@@ -56,11 +59,18 @@ _imagectl_value() {
   esac
 }
 
+# Left of `||` nothing that fails ends a shell that was told `set -e`.
 _imagectl() {
+  _imagectl_complete "$@" || return 0
+}
+
+_imagectl_complete() {
   local -a words starts options choices argument_choices passed
-  local rest=${COMP_LINE:0:COMP_POINT} bare word replaced=$2
-  local command='' option='' argument='' kind='' current='' ended='' unclear='' i last=0 given=0
+  local rest=${COMP_LINE:0:COMP_POINT} bare word replaced=$2 IFS=$' \t\n'
+  local command='' option='' argument='' kind='' current='' ended='' unclear='' wrapped='' i last=0 given=0
   COMPREPLY=()
+  # What completes the command behind `env` or `sudo` tells nothing of what stands there either.
+  case "${FUNCNAME[*]} " in *_command_offset\ *) wrapped=1 unclear=1 ;; esac
 
   # bash splits words at COMP_WORDBREAKS, = and : among them. Here they are whole again.
   words=("${COMP_WORDS[0]}") starts=(0)
@@ -89,7 +99,7 @@ _imagectl() {
         _imagectl_wrapped "$i"
         return
       fi
-      command='' passed=() unclear=''
+      command='' passed=() unclear=$wrapped
       _imagectl_command
     elif [[ $word == -- ]]; then
       ended=1
@@ -115,7 +125,7 @@ _imagectl() {
   elif [[ $current == --*=* && -z $ended ]] && _imagectl_value "${current%%=*}"; then
     current=${current#*=}
   elif [[ $current == -* && -z $ended ]]; then
-    kind=words choices=("${options[@]}")
+    kind=words choices=(${options[@]+"${options[@]}"})
     [[ $argument == command ]] && choices+=(--)
   elif [[ -z $command ]]; then
     kind=words choices=(update show list wait apply completion sandbox)
@@ -157,8 +167,8 @@ _imagectl_files() {
 # Without touching what else is in a line of the credentials file: `set -x` would show it.
 _imagectl_profiles() {
   local before section rest name='^[A-Za-z0-9_.-]+$' file
-  local config=${AWS_CONFIG_FILE:-$HOME/.aws/config}
-  local credentials=${AWS_SHARED_CREDENTIALS_FILE:-$HOME/.aws/credentials}
+  local config=${AWS_CONFIG_FILE:-${HOME-}/.aws/config}
+  local credentials=${AWS_SHARED_CREDENTIALS_FILE:-${HOME-}/.aws/credentials}
   for file in "$config" "$credentials"; do
     [[ -f $file && -r $file ]] || continue
     while IFS='[]' read -r before section rest || [[ -n ${section:+x} ]]; do
@@ -178,10 +188,10 @@ _imagectl_pass() {
   esac
   case $text in
     \'*\' | \"*\") text=${text:1:${#text}-2} ;;
-    \~/*) text=$HOME/${text:2} ;;
+    \~/*) text=${HOME-\~}/${text:2} ;;
   esac
   case $text in
-    *[\'\"\\\$\`*?[{~]* | '') unclear=1 ;;
+    *[\'\"\\\$\`*?[\{~]* | '') unclear=1 ;;
     *) passed+=("$1=$text") ;;
   esac
 }
@@ -191,7 +201,7 @@ _imagectl_images() {
   [[ -z $unclear && $current =~ $part ]] || return
   while IFS= read -r name; do
     [[ $name =~ $valid ]] && _imagectl_offer "$name"
-  done <<<"$(command imagectl __images ${passed[@]+"${passed[@]}"} -- "$current" 2>/dev/null </dev/null)"
+  done <<<"$(\command imagectl __images ${passed[@]+"${passed[@]}"} -- "$current" 2>/dev/null </dev/null)"
 }
 
 # Word $1 begins another command: complete that as the shell does.

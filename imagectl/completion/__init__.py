@@ -4,6 +4,7 @@ The scripts are static. A TAB starts one program only, `imagectl __images`, and 
 image. Nothing that was typed, or came from the service or a file, may ever be evaluated by a shell.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,6 @@ def script(shell: Shell, root: Any, words: Mapping[str, Sequence[str]]) -> str:
     """The completion script of `root`, a Typer group; `words` are the choices behind a metavar."""
     commands = Commands(root, {"REGION": REGIONS, **words})
     text = Path(__file__).with_name(f"template.{shell}").read_text(encoding="utf-8")
-    for name, part in {"bash": bash, "zsh": zsh, "fish": fish}[shell].fill(commands).items():
-        text = text.replace(f"@{name}@", part)
-    return text
+    parts = {"bash": bash, "zsh": zsh, "fish": fish}[shell].fill(commands)
+    # A comment of its own stands for whole lines.
+    return re.sub(r"(?m)^ *# @(\w+)@$|@(\w+)@", lambda found: parts[found[1] or found[2]], text)

@@ -11,7 +11,7 @@ def fill(tree: Commands) -> dict[str, str]:
         for commands, group in tree.groups.items()
     )
     arguments = (
-        f"    {command}) argument={value.kind}"
+        f"    {command}) argument='{value.kind}'"
         + (f" argument_choices=({listed(value.words)})" if value.words else "")
         + " ;;"
         for command, value in tree.arguments.items()
@@ -22,7 +22,7 @@ def fill(tree: Commands) -> dict[str, str]:
     values = (f"    {case(names)}) {what} ;;" for what, names in merged.items())
     return {
         "OPTIONS": "\n".join(options),
-        "ARGUMENTS": "\n".join(("  case $command in", *arguments, "  esac")),
+        "ARGUMENTS": "\n".join(arguments),
         "VALUES": "\n".join(values),
         "COMMANDS": listed(tree.summaries),
         **passed(tree),

@@ -67,8 +67,10 @@ end
 function __imagectl_images
     set -l option ''
     set -l passed
-    set -l prefix (commandline -ct)
+    set -l prefix (commandline -ct | string replace -r '^["\']' '')
     string match -qr '^[A-Za-z0-9.-]*$' -- "$prefix"; or return
+    # What completes the command behind `env` or `sudo` doesn't tell what is set there.
+    string match -q '*__fish_complete_subcommand*' -- (status stack-trace); and return
     for word in (__imagectl_words)
         set -l value $word
         if test -n "$option"
@@ -102,4 +104,4 @@ function __imagectl_wrapped
 end
 
 complete -c imagectl -f
-@COMPLETE@
+# @COMPLETE@

@@ -4,7 +4,7 @@
 # Starts no program but `imagectl __images`, for image names. Evaluates nothing that was typed or read.
 
 _imagectl() {
-  local curcontext=$curcontext command='' argument='' i
+  local curcontext=$curcontext command='' argument='' program=$words[1] i
   local -a specs
   for (( i = 2; i < CURRENT; i++ )); do
     [[ $words[i] == -* ]] && continue
@@ -15,8 +15,10 @@ _imagectl() {
     break
   done
 
-@OPTIONS@
-@ARGUMENTS@
+  # @OPTIONS@
+  case $command in
+    # @ARGUMENTS@
+  esac
 
   # Where another command begins, that is completed as the shell does.
   [[ $argument == command ]] && for (( i = 2; i <= CURRENT; i++ )); do
@@ -36,7 +38,7 @@ _imagectl() {
 
 _imagectl_commands() {
   local -a commands=(
-@COMMANDS@
+    # @COMMANDS@
   )
   _describe -t commands command commands
 }
@@ -56,10 +58,32 @@ _imagectl_profiles() {
   (( $#profiles )) && compadd "$@" -- $profiles
 }
 
+# What is set before the command, in $settings. Fails where that isn't certain: behind sudo, say.
+_imagectl_before() {
+  local word unclear=''
+  local -a line=(${(z)LBUFFER##*(\$\(|\`|[<>=]\()})
+  (( $+aliases[$line[1]] )) && line=(${(z)aliases[$line[1]]} $line[2,-1])
+  for word in $line; do
+    case $word in
+      (';'*|'|'*|'&'*|'{'|'('|'!'|do|then|else|if|while|until|time) settings=() unclear='' ;;
+      (AWS_[A-Z_]#=*|HOME=*) _imagectl_certain "${word#*=}" && settings+=("${(Q)word}") || unclear=1 ;;
+      ([A-Za-z_][A-Za-z0-9_]#=*|noglob|nocorrect|command|exec|env|nohup) ;;
+      ($program|*/imagectl|imagectl) [[ -z $unclear ]]; return ;;
+      (*) unclear=1 ;;
+    esac
+  done
+  return 1
+}
+
+# Whether what a value means is certain without evaluating it: or it may be another account's names.
+_imagectl_certain() {
+  [[ $1 != *[\$\`\(\*\?\[\{\~]* ]]
+}
+
 _imagectl_images() {
   local word option='' value
-  local -a passed names
-  [[ $PREFIX == [A-Za-z0-9.-]# ]] || return 1
+  local -a passed names settings
+  [[ $PREFIX == [A-Za-z0-9.-]# ]] && _imagectl_before || return 1
   for word in "${(@)words[2,CURRENT-1]}"; do
     value=$word
     if [[ -n $option ]]; then
@@ -74,19 +98,21 @@ _imagectl_images() {
       continue
     fi
     if [[ $option == (@PASSED_VALUED@) ]]; then
-      # What it means must be certain without evaluating it, or it may be another account's names.
-      [[ $value == *[\$\`\(\*\?\[\{\~]* || -z $value ]] && return 1
+      [[ -n $value ]] && _imagectl_certain "$value" || return 1
       passed+=("$option=${(Q)value}")
     fi
     option=''
   done
-  names=(${(f)"$(command imagectl __images "$passed[@]" -- "$PREFIX" 2>/dev/null </dev/null)"})
+  names=(${(f)"$(
+    (( $#settings )) && export "$settings[@]"
+    command imagectl __images "$passed[@]" -- "$PREFIX" 2>/dev/null </dev/null
+  )"})
   names=(${(M)names:#[A-Za-z0-9]([-.]#[A-Za-z0-9])#})
   (( $#names )) && compadd "$@" -- $names
 }
 
 # Loaded through fpath this file is the function itself; read by `source` or `eval` it defines it.
-if [[ $funcstack[1] == _imagectl ]]; then
+if [[ ${funcstack[1]-} == _imagectl ]]; then
   _imagectl "$@"
 else
   compdef _imagectl imagectl

@@ -13,7 +13,6 @@ def fill(tree: Commands) -> dict[str, str]:
     )
     # The command itself is the root's argument.
     arguments = [
-        "  case $command in",
         "    ('') specs+=(':command:_imagectl_commands') ;;",
         *(
             f"    ({command}) argument={value.kind}"
@@ -21,7 +20,6 @@ def fill(tree: Commands) -> dict[str, str]:
             + " ;;"
             for command, value in tree.arguments.items()
         ),
-        "  esac",
     ]
     commands = (f"    {_quoted(f'{name}:{_zsh_text(summary)}')}" for name, summary in tree.summaries.items())
     return {

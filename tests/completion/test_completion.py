@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,14 +120,15 @@ class Shells:
         """The command lines of each `imagectl` that a shell started."""
         return self.log.read_text().splitlines() if self.log.exists() else []
 
-    def start(self, name: str) -> Terminal:
+    def start(self, name: str, settings: str = "") -> Terminal:
+        """A shell that has the completions; `settings` are the last lines of its start file."""
         shell = name.partition("-")[0]
         if not shutil.which(shell):
             pytest.skip(f"{shell} is not installed")
         file = COMPLETIONS / FILES[shell]
         env = {**os.environ, "PATH": f"{self.home}/bin:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
         env["TERM"] = "xterm" if shell == "fish" else "dumb"
-        argv = getattr(self, f"_{shell}")(name, file, env)
+        argv = getattr(self, f"_{shell}")(name, file, env, settings)
         terminal = Terminal(argv, env, self.cwd)
         self._open.append(terminal)
         return terminal
@@ -135,7 +137,7 @@ class Shells:
         for terminal in self._open:
             terminal.close()
 
-    def _bash(self, name: str, file: Path, env: dict[str, str]) -> list[str]:
+    def _bash(self, name: str, file: Path, env: dict[str, str], settings: str) -> list[str]:
         if name == "bash-package":
             if not PACKAGE.exists():
                 pytest.skip("the bash-completion package is not installed")
@@ -155,11 +157,12 @@ class Shells:
             dump() {{ printf '<<%s>>\\n' "$READLINE_LINE"; }}
             bind -x '"\\C-t": dump'
             PS1='READY> '
+            {settings}
             """
         )
         return ["bash", "--rcfile", str(self.home / "bashrc"), "-i"]
 
-    def _zsh(self, name: str, file: Path, env: dict[str, str]) -> list[str]:
+    def _zsh(self, name: str, file: Path, env: dict[str, str], settings: str) -> list[str]:
         env["ZDOTDIR"] = str(self.home)
         before, after = (f"fpath=({file.parent} $fpath)", "")
         if name == "zsh-eval":
@@ -174,11 +177,12 @@ class Shells:
             dump() {{ zle -I; print -r -- "<<$BUFFER>>" }}
             zle -N dump; bindkey '^T' dump; bindkey '^U' kill-whole-line
             PS1='READY> '
+            {settings}
             """
         )
         return ["zsh", "-d", "-i"]
 
-    def _fish(self, _name: str, file: Path, _env: dict[str, str]) -> list[str]:
+    def _fish(self, _name: str, file: Path, _env: dict[str, str], settings: str) -> list[str]:
         (self.home / "init.fish").write_text(
             f"""
             stty kill undef
@@ -189,6 +193,7 @@ class Shells:
             bind \\ct 'printf "<<%s>>\\n" (commandline)'
             bind \\cu cancel kill-whole-line
             source {file}
+            {settings}
             """
         )
         return ["fish", "--no-config", "-i", "-C", f"source {self.home}/init.fish"]
@@ -234,13 +239,24 @@ def test_an_unknown_shell_is_a_usage_error(run: Run) -> None:
     assert "'fish'" in result.stderr
 
 
-@pytest.mark.parametrize("shell", FILES)
-def test_the_script_is_one_to_its_shell(shell: str) -> None:
-    """No syntax errors, by the shell's own word."""
-    if not shutil.which(shell):
-        pytest.skip(f"{shell} is not installed")
-    done = subprocess.run([shell, "-n", COMPLETIONS / FILES[shell]], capture_output=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+CHECKS = {
+    "bash": ["bash -n", "shellcheck --severity=style", "bash --posix -n"],
+    "zsh": ["zsh -n"],
+    "fish": ["fish -n"],
+}
+
+
+@pytest.mark.parametrize("text", ["template", "script"])
+@pytest.mark.parametrize(("shell", "check"), [(shell, check) for shell in FILES for check in CHECKS[shell]])
+def test_template_and_script_are_the_shell_s_language(shell: str, check: str, text: str) -> None:
+    """By the shell's own word, and shellcheck's: also before the template is filled."""
+    command = check.split()
+    if not shutil.which(command[0]):
+        pytest.skip(f"{command[0]} is not installed")
+    template = Path(str(files("imagectl.completion") / f"template.{shell}"))
+    file = template if text == "template" else COMPLETIONS / FILES[shell]
+    done = subprocess.run([*command, file], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("shell", FILES)
@@ -348,6 +364,97 @@ def test_tab_completes_commands_options_and_values(shells: Shells, shell: str) -
         # zsh puts an `=` behind an option that takes a value, and takes it away again for a space.
         assert line.rstrip(" =") == f"imagectl {completed}".rstrip(), typed
     assert shells.started == []
+
+
+MOODS = {
+    "bash": [
+        "set -e",
+        "set -u",
+        "set -eEuo pipefail; trap 'touch TRAPPED' ERR DEBUG",
+        "set -o posix",
+        "set -f; IFS=-",
+        "shopt -s nullglob dotglob extglob nocaseglob nocasematch",
+        "shopt -s failglob",
+        "COMP_WORDBREAKS=' '",
+        "COMP_WORDBREAKS=$' \\t\\n\"><=;|&(:-.@'",
+        "unset HOME; set -u",
+        "alias local=false command=false case=false",
+    ],
+    "zsh": [
+        "setopt err_exit",
+        "setopt no_unset err_return pipe_fail",
+        "setopt ksh_arrays sh_word_split",
+        "setopt no_glob null_glob ksh_glob",
+        "setopt csh_null_glob complete_in_word always_to_end",
+        "unset HOME; setopt no_unset; IFS=-",
+        "alias -g my=yours; alias local=false",
+    ],
+    "fish": ["set -e HOME", "set -g IFS -; set -g fish_trace ''"],
+}
+
+
+@pytest.mark.parametrize(("shell", "mood"), [(shell, mood) for shell in MOODS for mood in MOODS[shell]])
+def test_a_tab_works_in_every_mood_of_a_shell(
+    shells: Shells, service: Service, shell: str, mood: str
+) -> None:
+    """What `set`, `setopt` and variables say changes neither what is completed nor that the shell lives."""
+    service.add("sandbox-x")
+    terminal = shells.start(shell, mood)
+    for typed, completed in {
+        "upd": "update",
+        "list --output=j": "list --output=json",
+        "list --region eu-central-": "list --region eu-central-",
+        "show sandbox-": "show sandbox-x",
+        "nothing --reg": "nothing --reg",
+        "update x --description Des": "update x --description Des",
+        "list --profile x": "list --profile x",
+    }.items():
+        line = terminal.press(f"imagectl {typed}").line
+        assert line.rstrip(" =") == f"imagectl {completed}", typed
+    assert not (shells.cwd / "TRAPPED").exists() or "DEBUG" in mood
+
+
+@EACH
+def test_a_quoted_name_completes(shells: Shells, service: Service, shell: str) -> None:
+    """As one that isn't quoted."""
+    terminal = shells.start(shell)
+    for quote in "'\"":
+        assert terminal.press(f"imagectl show {quote}my-i").line.rstrip() in {
+            f"imagectl show {quote}my-image{quote}",
+            f"imagectl show {quote}my-image",
+        }
+
+
+@EACH
+def test_what_stands_before_the_command_is_honoured(shells: Shells, service: Service, shell: str) -> None:
+    """Never another account's names. (bash tells a completion nothing of variables before the command.)"""
+    other = Service()
+    other.add("my-other")
+    there = f"AWS_ENDPOINT_URL_SAGEMAKER={other.url}"
+    terminal = shells.start(shell, "alias im=imagectl")
+    honoured = {
+        f"{there} imagectl show my-": "my-other",
+        f"true && {there} LC_ALL=C imagectl show my-": "my-other",
+        f"echo $({there} imagectl show my-": "my-other",
+        f"AWS_ENDPOINT_URL_SAGEMAKER='{other.url}' imagectl show my-": "my-other",
+        "im show my-": "my-image",
+        "true; imagectl show my-": "my-image",
+        f"{there} true; imagectl show my-": "my-image",
+        "echo $(imagectl show my-": "my-image",
+    }
+    for line, name in {} if shell.startswith("bash") else honoured.items():
+        assert terminal.press(line).line.removeprefix(line).rstrip() == name.removeprefix("my-"), line
+    # Where it isn't certain nothing is offered.
+    for line in (
+        "AWS_ENDPOINT_URL_SAGEMAKER=$NOWHERE true; AWS_PROFILE=$(x) imagectl show my-",
+        f"env {there} imagectl show my-",
+        f"env -u AWS_PROFILE {there} imagectl show my-",
+        "sudo imagectl show my-",
+    ):
+        if not shell.startswith("zsh") and line.startswith("AWS"):  # the shells keep it to themselves
+            continue
+        assert terminal.press(line).line.removeprefix(line).rstrip() in {"", "other"}, line
+    other.close()
 
 
 @EACH
