@@ -16,6 +16,7 @@ from conftest import Run
 from service import Service, error
 
 from imagectl.aws.failures import CODES, EXCEPTIONS, of_code, of_exception
+from imagectl.aws.faults import Fault
 from imagectl.errors import EXIT_CODES, ImagectlError, Problem, usage
 
 # The errors common to all actions, from the API reference's page Common Errors, and UpdateImage's own.
@@ -62,11 +63,16 @@ def test_every_exception_of_botocore_has_a_row(cls: type[BaseException]) -> None
         assert nearest.__module__.startswith("botocore.")
 
 
+def test_each_fault_has_a_row() -> None:
+    """What our own transport raises is in the table too."""
+    assert {cls.__name__ for cls in Fault.__subclasses__()} <= set(EXCEPTIONS)
+
+
 def test_no_row_is_of_something_that_is_not_there() -> None:
     """A row's name is a class that exists, so that no row is dead."""
     import botocore.parsers
 
-    known = {cls.__name__ for cls in BOTOCORE}
+    known = {cls.__name__ for cls in (*BOTOCORE, *Fault.__subclasses__())}
     builtin = {"JSONDecodeError", "FileNotFoundError", "PermissionError", "UnicodeDecodeError", "ValueError"}
     assert set(EXCEPTIONS) - known - builtin == {botocore.parsers.ResponseParserError.__name__}
 

@@ -9,14 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 from imagectl.aws import settings
-from imagectl.aws.connection import Connection
+from imagectl.aws.connection import Connection, Patience, wrong_bundle
 from imagectl.aws.credentials import Credentials
 from imagectl.aws.debug import Log
 from imagectl.aws.failures import Row, translated
 from imagectl.aws.sagemaker import SageMaker
 from imagectl.errors import ImagectlError
 from imagectl.image import ImageArn
-from imagectl.text import quote
 
 # Whose credentials come with an account that AWS named; any other source only claims one.
 _NAMED_BY_AWS = frozenset(
@@ -106,7 +105,9 @@ class Login:
             if arn:
                 self._check_partition(arn, found)
             credentials = self._log_in(found)
-            service = SageMaker(self._session, self._connection, found, arn, self._log)
+            service = SageMaker(
+                self._session, self._transport, self._connection, found, arn=arn, log=self._log
+            )
             # Here, so that a failure to have them is no failure of a call.
             credentials.get_frozen_credentials()
         except ImagectlError as error:
@@ -123,6 +124,7 @@ class Login:
         from botocore.session import Session
 
         from imagectl.aws import model
+        from imagectl.aws.transport import Transport
 
         given = self._connection
         session = Session(
@@ -142,12 +144,24 @@ class Login:
             session.set_config_variable("ca_bundle", given.ca_bundle)
         keys_win = given.profile is None and "AWS_ACCESS_KEY_ID" in os.environ
         settings.check(session, self._profile, identity=not keys_win)
-        bundle = session.get_config_variable("ca_bundle")
-        if bundle and not os.access(bundle, os.R_OK):
-            named = settings.source_of(session, "ca_bundle", self._profile).name
-            where = "--ca-bundle" if given.ca_bundle else named
-            raise settings.SettingError(f"{where} can't be read: {quote(bundle)}")
+        patience = Patience(given.connect_timeout, given.read_timeout)
+        bundle = self._bundle(session)
+        self._transport = Transport(patience, bundle=bundle, allow_http=given.allow_http)
+        session.register("before-send", self._transport.send)  # type: ignore[arg-type]  # the stubs know no reply
         return session
+
+    def _bundle(self, session: Any) -> str | None:
+        """The file of certificates that is configured, in botocore's order; None for certifi's."""
+        bundle: str | None = session.get_config_variable("ca_bundle")
+        where = (
+            settings.source_of(session, "ca_bundle", self._profile).name if bundle else "REQUESTS_CA_BUNDLE"
+        )
+        bundle = bundle or os.environ.get("REQUESTS_CA_BUNDLE")
+        if bundle and (wrong := wrong_bundle(bundle)):
+            raise settings.SettingError(
+                f"{'--ca-bundle' if self._connection.ca_bundle else where} {wrong[0]}"
+            )
+        return bundle
 
     def _log_in(self, region: str) -> Credentials:
         from botocore.credentials import create_credential_resolver

@@ -1,14 +1,24 @@
 """Where and as whom to call, and what is wrong with that. Imports nothing of AWS's."""
 
 import ipaddress
-import os
+import math
 import shlex
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from imagectl.aws.debug import without_passwords
 from imagectl.errors import Problem
 from imagectl.image import is_region
 from imagectl.text import quote
+
+
+class Patience(NamedTuple):
+    """How long to wait, in seconds: for a connection, for a reply's next byte; and until when at most."""
+
+    connect: float
+    read: float
+    until: float = math.inf  # a moment of the monotonic clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +42,8 @@ class Connection:
             found.append(Problem("--region", f"is no region's name: {quote(self.region)}"))
         if self.profile == "":
             found.append(Problem("--profile", "is empty"))
-        if self.ca_bundle is not None and not os.access(self.ca_bundle, os.R_OK):
-            found.append(Problem("--ca-bundle", f"can't be read: {quote(self.ca_bundle)}"))
+        if self.ca_bundle is not None:
+            found += [Problem("--ca-bundle", text) for text in wrong_bundle(self.ca_bundle)]
         if self.endpoint_url is not None:
             found += [
                 Problem("--endpoint-url", text) for text in wrong_endpoint(self.endpoint_url, self.allow_http)
@@ -44,16 +54,35 @@ class Connection:
         """The flags that make another command speak to the same place."""
         given = {
             "--profile": self.profile,
-            "--endpoint-url": self.endpoint_url,
+            "--endpoint-url": self.endpoint_url and without_passwords(self.endpoint_url),
             "--ca-bundle": self.ca_bundle,
         }
         flags = [f"--region {region}", *(f"{flag} {shlex.quote(v)}" for flag, v in given.items() if v)]
         return [*flags, "--allow-http"] if self.allow_http else flags
 
 
+def wrong_bundle(path: str) -> list[str]:
+    """What is wrong with a file of certificates, as far as it can be seen without reading one of them."""
+    shown = quote(path)
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - `path` is as it was given
+            data = file.read()
+    except OSError as exc:
+        return [f"can't be read: {shown} ({exc.strerror})"]
+    if b"-----BEGIN CERTIFICATE-----" in data or b"-----BEGIN TRUSTED CERTIFICATE-----" in data:
+        return []
+    if not data.strip():
+        return [f"is empty: {shown}"]
+    if b"PRIVATE KEY-----" in data:
+        return [f"holds a private key and no certificate: {shown}"]
+    if data[:1] == b"\x30":
+        return [f"is no PEM but DER: {shown} (to convert it: openssl x509 -inform der -in DER -out PEM)"]
+    return [f"holds no certificate in PEM: {shown}"]
+
+
 def wrong_endpoint(url: str, allow_http: bool) -> list[str]:
     """What is wrong with an endpoint: no URL at all, or one that would carry credentials in the clear."""
-    nonsense = [f"is no http(s) URL: {quote(url)}"]
+    nonsense = [f"is no http(s) URL: {quote(without_passwords(url))}"]
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port  # reading the port checks it
@@ -61,15 +90,26 @@ def wrong_endpoint(url: str, allow_http: bool) -> list[str]:
         return nonsense
     if parts.scheme not in {"http", "https"} or not host or any(char.isspace() for char in url):
         return nonsense
-    if parts.scheme == "http" and not allow_http and not _is_loopback(host):
-        return [f"would send credentials in the clear: {quote(url)} (use https, or --allow-http)"]
-    return []
+    return in_the_clear(url, allow_http=allow_http)
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
+def in_the_clear(url: str, *, allow_http: bool) -> list[str]:
+    """Why credentials must not be sent to `url`: it is plain http, and not to this machine itself."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or allow_http or is_loopback(parts.hostname or ""):
+        return []
+    return [
+        f"would send credentials in the clear: {quote(without_passwords(url))} (use https, or --allow-http)"
+    ]
+
+
+def is_loopback(host: str) -> bool:
+    name = host.removesuffix(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(name)
     except ValueError:
         return False
+    mapped = getattr(address, "ipv4_mapped", None)  # IPv6 has it, for ::ffff:127.0.0.1
+    return (mapped or address).is_loopback

@@ -14,7 +14,7 @@ _SHOWN_HEADERS = frozenset(
 
 def log_request(request: Any, log: Log) -> None:
     """Tell `log` a request: everything but what authenticates it."""
-    log(f"> {request.method} {without_userinfo(request.url)}")
+    log(f"> {request.method} {without_passwords(request.url)}")
     for name, value in request.headers.items():
         shown = value.decode("latin-1") if isinstance(value, bytes) else value
         log(f"> {name}: {shown if name.lower() in _SHOWN_HEADERS else '[redacted]'}")
@@ -32,5 +32,10 @@ def log_reply(parsed: dict[str, Any] | None, exception: Exception | None, log: L
         log(f"< { {key: value for key, value in parsed.items() if key != 'ResponseMetadata'} }")
 
 
-def without_userinfo(url: str) -> str:
-    return re.sub(r"(?<=://)[^/@\s]*@", "[redacted]@", url)
+def without_passwords(text: str) -> str:
+    """`text` without what stands before the host in a URL.
+
+    Nobody can say where a password ends that has a slash or a space in it: all up to the last @ goes, be
+    that too much.
+    """
+    return re.sub(r"(?<=://).*@", "[redacted]@", text, flags=re.DOTALL)

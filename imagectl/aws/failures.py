@@ -3,7 +3,7 @@
 import re
 from typing import Any, NamedTuple
 
-from imagectl.aws.debug import without_userinfo
+from imagectl.aws.debug import without_passwords
 from imagectl.errors import BUSY, THROTTLES, ImagectlError, Kind
 from imagectl.text import quote
 
@@ -28,6 +28,7 @@ _MFA = (
     "get a session first, and run the command with its variables:"
     " aws sts get-session-token --serial-number MFA_SERIAL --token-code CODE"
 )
+_CA = "for a private CA: --ca-bundle FILE or AWS_CA_BUNDLE"
 _NETWORK = "check the network, the proxy and the region; " + _AGAIN
 
 
@@ -128,8 +129,27 @@ EXCEPTIONS: dict[str, Row] = {
     "PermissionError": Row("access", _CONFIG),
     "UnicodeDecodeError": Row("access", _CONFIG, "a configuration file is not UTF-8"),
     "ValueError": Row("access", _CONFIG),
-    # A failed handshake is configuration, unlike the other connection errors.
-    "SSLError": Row("access", "for a private CA: --ca-bundle FILE or AWS_CA_BUNDLE"),
+    "ClearTextError": Row("access"),
+    # TLS and proxies are configuration, unlike the network behind them.
+    "SSLError": Row("access", _CA),  # botocore's, of what it asks without our transport
+    "BundleError": Row("access", "--ca-bundle, AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE or the profile's ca_bundle"),
+    "CertificateUntrustedError": Row("access", _CA),
+    "CertificateNotOfBundleError": Row(
+        "access", "is that the endpoint's CA? (--ca-bundle, AWS_CA_BUNDLE, the profile's ca_bundle)"
+    ),
+    "CertificateExpiredError": Row("access", "the server has to renew it; is this machine's clock right?"),
+    "CertificateNotYetValidError": Row("access", "is this machine's clock right?"),
+    "CertificateOfAnotherHostError": Row("access", "check the endpoint's URL; is a proxy answering?"),
+    "ClientCertificateWantedError": Row(
+        "access", "is it the right endpoint? AWS's own want none, and imagectl sends none"
+    ),
+    "NotTlsError": Row("access", "is it an http:// endpoint or proxy, or another port?"),
+    "OldTlsError": Row("access", "is it the right endpoint? A proxy in between may be too old"),
+    "TlsError": Row("access", "does the server want a client certificate, or other versions or ciphers?"),
+    "ProxyUnusableError": Row(
+        "access", "as in http://USER:PASSWORD@HOST:PORT, with special characters in them as %XX"
+    ),
+    "ProxyRefusedError": Row("access", "check the proxy's URL, user and password, and what it lets through"),
     # The network.
     "ConnectionError": Row("transient", _NETWORK),
     # Its text may quote a header: it isn't passed on. Those of its children quote the URL at most.
@@ -140,6 +160,7 @@ EXCEPTIONS: dict[str, Row] = {
     "IncompleteReadError": Row("transient", _NETWORK),
     "ResponseStreamingError": Row("transient", _NETWORK),
     # A reply that is not SageMaker's.
+    "ForeignReplyError": FOREIGN,
     "ResponseParserError": FOREIGN,
     "ChecksumError": Row("refused", "the reply was damaged on its way"),
     "FlexibleChecksumError": Row("refused", "the reply was damaged on its way"),
@@ -246,32 +267,13 @@ def of_exception(cls: type[BaseException]) -> Row | None:
     return next((EXCEPTIONS[base.__name__] for base in cls.__mro__ if base.__name__ in EXCEPTIONS), None)
 
 
-class UnreadableError(Exception):
-    """Stands for what a parser stumbles over: its own words say nothing to anybody."""
-
-
-def never_arrived(exc: Exception) -> bool:
-    """Whether a send failed so early that the service can't have seen the request."""
-    early = {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"}
-    if type(exc).__name__ in early:
-        return True
-    # TLS may also break after the request was sent; only what ends the handshake proves that it wasn't.
-    handshake = (
-        "CERTIFICATE_VERIFY_FAILED",
-        "WRONG_VERSION_NUMBER",
-        "HANDSHAKE_FAILURE",
-        "UNSUPPORTED_PROTOCOL",
-    )
-    return type(exc).__name__ == "SSLError" and any(word in str(exc).upper() for word in handshake)
-
-
 def translated(exc: Exception, otherwise: Row, **facts: Any) -> ImagectlError:
     """`exc` by the error table; `otherwise` is the row of what has none there."""
     response = getattr(exc, "response", None)
     if isinstance(response, dict):  # botocore's ClientError: the service answered
         return _service_error(response, **facts)
     row = of_exception(type(exc)) or otherwise
-    message = row.message or without_userinfo(str(exc))
+    message = row.message or without_passwords(str(exc))
     if row.kind == "internal":
         message = f"unexpected {type(exc).__name__}: {message}"
     return ImagectlError(
@@ -362,7 +364,7 @@ def _detail(exc: Exception, source: Source) -> str:
     if isinstance(exc, OSError) and exc.filename:
         name = "web_identity_token_file " if source.method == "assume-role-with-web-identity" else ""
         return f"{name}{quote(exc.filename)}: {exc.strerror}"
-    return without_userinfo(str(exc))
+    return without_passwords(str(exc))
 
 
 # Parameters of STS and SSO -> the settings that they are made of.

@@ -4,59 +4,42 @@ Decides nothing about what to do next and prints nothing.
 """
 
 import threading
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from imagectl.aws.connection import Connection, wrong_endpoint
+from imagectl.aws.attempts import Attempts
+from imagectl.aws.connection import Connection, Patience, wrong_endpoint
 from imagectl.aws.debug import Log, log_reply, log_request
-from imagectl.aws.failures import FOREIGN, Row, UnreadableError, never_arrived, translated
-from imagectl.errors import Applied, ImagectlError
+from imagectl.aws.failures import FOREIGN, Row, translated
+from imagectl.aws.faults import ForeignReplyError
+from imagectl.errors import ImagectlError
 from imagectl.image import PAGE, PROPERTIES, Image, ImageArn, ImageUpdate, Progress
+
+if TYPE_CHECKING:
+    from imagectl.aws.transport import Transport  # it imports botocore
 
 # A look among many (polls, suggestions, completion): one attempt that doesn't outlast the patience of
 # who waits, whatever the options say about the request that matters.
-_GLANCE_CONNECT, _GLANCE_READ = 2.0, 5.0
-
-
-@dataclass(slots=True)
-class _Call:
-    """One operation under way in one thread: how often it was sent, and whether that may have worked."""
-
-    progress: Progress | None = None
-    sent: int = 0
-    answered: int = 0  # how many of the sent came to a readable reply, or visibly to none
-    settled: int = 0  # how many of the sent are known not to have been carried out
-
-    def sending(self) -> None:
-        self.sent += 1
-        self.tell()
-
-    def received(self, parsed_response: dict[str, Any] | None, exception: Exception | None) -> None:
-        self.answered += 1
-        if exception is not None:
-            self.settled += never_arrived(exception)
-        elif parsed_response is not None:
-            status = parsed_response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            self.settled += 400 <= status < 500 and status != 408
-        self.tell()
-
-    def tell(self) -> None:
-        if self.progress:
-            self.progress.outcome = self.outcome
-
-    @property
-    def outcome(self) -> Applied:
-        return "not-applied" if self.settled == self.sent else "unknown"
+_GLANCE_CONNECT, _GLANCE_READ, _GLANCE_WHOLE = 2.0, 5.0, 10.0
 
 
 class SageMaker:
     """SageMaker's image operations in one region, for one identity. Safe to share between threads."""
 
     def __init__(
-        self, session: Any, connection: Connection, region: str | None, arn: ImageArn | None, log: Log | None
+        self,
+        session: Any,
+        transport: "Transport",
+        connection: Connection,
+        region: str | None,
+        *,
+        arn: ImageArn | None,
+        log: Log | None,
     ) -> None:
         self._session = session
+        self._transport = transport
         self._connection = connection
         self._arn = arn
         self._log = log
@@ -65,7 +48,8 @@ class SageMaker:
         self._glancing: Any = None
         self._unproven = False
         self._claim: str | None = None
-        self._client = self._new_client(connection, region)
+        self._region = region
+        self._client = self._new_client(connection.max_attempts)
         self.region: str = self._client.meta.region_name
         self.attempts: int = (self._client.meta.config.retries or {}).get("total_max_attempts", 3)
         endpoint = self._client.meta.endpoint_url
@@ -76,7 +60,7 @@ class SageMaker:
     def once(self) -> "SageMaker":
         """The same service, each call tried once: for who paces and repeats calls as a whole."""
         single = replace(self._connection, max_attempts=1)
-        service = SageMaker(self._session, single, self.region, self._arn, self._log)
+        service = SageMaker(self._session, self._transport, single, self.region, arn=self._arn, log=self._log)
         service._unproven, service._claim = self._unproven, self._claim
         return service
 
@@ -108,8 +92,7 @@ class SageMaker:
                 self.describe(update.name)
             except ImagectlError as error:
                 raise error.but(outcome="not-applied") from error.__cause__
-        call = _Call(progress)
-        reply = self._call("UpdateImage", update.request(), name=update.name, call=call)
+        reply = self._call("UpdateImage", update.request(), name=update.name, attempts=Attempts(progress))
         arn = self._check(reply, "UpdateImage", update.name)
         progress.outcome = "applied"
         return arn
@@ -132,22 +115,15 @@ class SageMaker:
             seen.add(token)
             params["NextToken"] = token
 
-    def _new_client(self, connection: Connection, region: str | None) -> Any:
+    def _new_client(self, attempts: int | None) -> Any:
         from botocore.config import Config
 
-        attempts = connection.max_attempts
         client = self._session.create_client(
             "sagemaker",
-            region_name=region,
-            endpoint_url=connection.endpoint_url,
-            verify=connection.ca_bundle,
-            config=Config(
-                connect_timeout=connection.connect_timeout,
-                read_timeout=connection.read_timeout,
-                max_pool_connections=connection.threads,
-                # Only where asked for: else environment and profile decide, then botocore's default.
-                retries={"total_max_attempts": attempts} if attempts else None,
-            ),
+            region_name=self._region,
+            endpoint_url=self._connection.endpoint_url,
+            # Only where asked for: else environment and profile decide, then botocore's default.
+            config=Config(retries={"total_max_attempts": attempts} if attempts else None),
         )
         client.meta.events.register("before-send.sagemaker", self._on_send)
         client.meta.events.register("response-received.sagemaker", self._on_reply)
@@ -156,14 +132,15 @@ class SageMaker:
     def _glance_client(self) -> Any:
         with self._lock:
             if self._glancing is None:
-                hurried = replace(
-                    self._connection,
-                    connect_timeout=min(self._connection.connect_timeout, _GLANCE_CONNECT),
-                    read_timeout=min(self._connection.read_timeout, _GLANCE_READ),
-                    max_attempts=1,
-                )
-                self._glancing = self._new_client(hurried, self.region)
+                self._glancing = self._new_client(attempts=1)
             return self._glancing
+
+    def _patience(self, *, glance: bool) -> Patience:
+        connect, read = self._connection.connect_timeout, self._connection.read_timeout
+        if not glance:
+            return Patience(connect, read)
+        until = time.monotonic() + _GLANCE_WHOLE
+        return Patience(min(connect, _GLANCE_CONNECT), min(read, _GLANCE_READ), until)
 
     def _call(
         self,
@@ -171,48 +148,45 @@ class SageMaker:
         params: dict[str, Any],
         *,
         name: str | None = None,
-        call: _Call | None = None,
+        attempts: Attempts | None = None,
         glance: bool = False,
     ) -> dict[str, Any]:
         """One operation; raises ImagectlError for whatever goes wrong with it."""
         from botocore import xform_name
 
-        self._local.call = call = call or _Call()
+        self._local.attempts = attempts = attempts or Attempts()
         client = self._glance_client() if glance else self._client
         try:
-            reply: dict[str, Any] = getattr(client, xform_name(operation))(**params)
+            with self._transport.call(self._patience(glance=glance), attempts.write):
+                reply: dict[str, Any] = getattr(client, xform_name(operation))(**params)
         except ImagectlError as unsigned:  # there were no credentials to sign it with
-            raise unsigned.but(
-                image_name=name,
-                region=self.region,
-                attempts=call.sent or None,
-                outcome=call.outcome if operation == "UpdateImage" else None,
-            ) from unsigned.__cause__
+            raise unsigned.but(**self._facts(operation, name, attempts)) from unsigned.__cause__
         except Exception as exc:
             otherwise = Row("internal")
-            if call.answered < call.sent and not type(exc).__module__.startswith("botocore."):
+            if attempts.answered < attempts.begun and not type(exc).__module__.startswith("botocore."):
                 # botocore's parser broke on the reply: whatever it is, it is not SageMaker's.
-                exc, otherwise = UnreadableError(), FOREIGN
-            raise translated(
-                exc,
-                otherwise,
-                operation=operation,
-                image_name=name,
-                region=self.region,
-                attempts=call.sent or None,
-                outcome=call.outcome if operation == "UpdateImage" else None,
-            ) from exc
+                exc, otherwise = ForeignReplyError(), FOREIGN
+            facts = {"operation": operation, **self._facts(operation, name, attempts)}
+            raise translated(exc, otherwise, **facts) from exc
         return reply
 
+    def _facts(self, operation: str, name: str | None, attempts: Attempts) -> dict[str, Any]:
+        return {
+            "image_name": name,
+            "region": self.region,
+            "attempts": attempts.begun or None,
+            "outcome": attempts.outcome if operation == "UpdateImage" else None,
+        }
+
     def _on_send(self, request: Any, **_: Any) -> None:
-        self._local.call.sending()
+        self._local.attempts.begin()
         if self._log:
             log_request(request, self._log)
 
     def _on_reply(
         self, parsed_response: dict[str, Any] | None, exception: Exception | None, **_: Any
     ) -> None:
-        self._local.call.received(parsed_response, exception)
+        self._local.attempts.receive(parsed_response, exception)
         if self._log:
             log_reply(parsed_response, exception, self._log)
 

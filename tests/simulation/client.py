@@ -17,8 +17,8 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from imagectl.aws.attempts import Attempts
 from imagectl.aws.failures import FOREIGN, Row, translated
-from imagectl.aws.sagemaker import _Call
 from imagectl.errors import THROTTLES, ImagectlError
 from imagectl.image import Image, ImageUpdate, Progress
 
@@ -33,6 +33,7 @@ _EXCEPTIONS: dict[str, Callable[[], Exception]] = {
     "ConnectionClosedError": lambda: ConnectionClosedError(endpoint_url=_URL),
     "ReadTimeoutError": lambda: ReadTimeoutError(endpoint_url=_URL),
 }
+_UNSENT = frozenset(("EndpointConnectionError", "ConnectTimeoutError"))  # where nothing was written
 _REPEATED_STATUS = frozenset((500, 502, 503, 504))
 
 
@@ -88,7 +89,7 @@ class Client:
         return Image(fields)
 
     def update(self, update: ImageUpdate, progress: Progress) -> str:
-        call = _Call(progress)
+        call = Attempts(progress)
         name, sent = update.name, dict(update.wanted)
 
         def arriving() -> Callable[[], Answer]:
@@ -119,10 +120,10 @@ class Client:
         name: str,
         arrives: Callable[[], Any],
         *,
-        call: _Call | None = None,
+        call: Attempts | None = None,
         glance: bool = False,
     ) -> dict[str, Any]:
-        call = call or _Call()
+        call = call or Attempts()
         attempts = 1 if glance else self.attempts
         for number in range(1, attempts + 1):
             try:
@@ -132,14 +133,14 @@ class Client:
                     self._scheduler.sleep(self._scheduler.jitter() * min(2 ** (number - 1), 20))
                     continue
                 outcome = call.outcome if operation == "UpdateImage" else None
-                facts = {"image_name": name or None, "region": self.region, "attempts": call.sent or None}
+                facts = {"image_name": name or None, "region": self.region, "attempts": call.begun or None}
                 raise translated(
                     failure, Row("internal"), operation=operation, outcome=outcome, **facts
                 ) from failure
         raise AssertionError
 
     def _try(
-        self, operation: str, name: str, arrives: Callable[[], Any], call: _Call, *, glance: bool
+        self, operation: str, name: str, arrives: Callable[[], Any], call: Attempts, *, glance: bool
     ) -> dict[str, Any]:
         """One attempt, until its reply is there or given up."""
         scheduler, network = self._scheduler, self._network
@@ -147,7 +148,9 @@ class Client:
         label, fate = self._weather.fate(operation)
         if fate.raises == "NoCredentialsError":
             raise NoCredentialsError
-        call.sending()
+        call.begin()
+        if fate.raises not in _UNSENT:
+            call.write()
         carry_out = arrives() if operation == "UpdateImage" else arrives
         if operation == "UpdateImage":
             self._backend.requests[-1].fate = label
@@ -162,10 +165,10 @@ class Client:
         scheduler.sleep(patience if fate.slow else there + back)
         if fate.raises:
             failure = _EXCEPTIONS[fate.raises]()
-            call.received(None, failure)
+            call.receive(None, failure)
             raise failure
         status, said = (fate.status, fate.code) if fate.status else answers[0]
-        call.received({"ResponseMetadata": {"HTTPStatusCode": status}}, None)
+        call.receive({"ResponseMetadata": {"HTTPStatusCode": status}}, None)
         if isinstance(said, dict):
             return said
         if status < 300:  # somebody else's page

@@ -1,0 +1,48 @@
+"""What is known of one call: how often it was tried, and whether the service may have carried it out.
+
+Decided by where an attempt ended, never by the words of a failure. Imports nothing of AWS's.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from imagectl.aws.faults import NEVER_CARRIED_OUT
+from imagectl.errors import Applied
+from imagectl.image import Progress
+
+
+@dataclass(slots=True)
+class Attempts:
+    """The attempts of one call, in one thread. `progress` is kept up to date where an update is meant."""
+
+    progress: Progress | None = None
+    begun: int = 0
+    answered: int = 0  # how many came to a reply that can be read, or visibly to none
+    written: int = 0  # of how many something may have reached the service
+    turned_away: int = 0  # how many of those the service is known not to have carried out
+
+    def begin(self) -> None:
+        self.begun += 1
+        self._tell()
+
+    def write(self) -> None:
+        """From here on something of the request may arrive."""
+        self.written += 1
+        self._tell()
+
+    def receive(self, parsed_response: dict[str, Any] | None, exception: Exception | None) -> None:
+        self.answered += 1
+        if exception is not None:
+            self.turned_away += isinstance(exception, NEVER_CARRIED_OUT)
+        elif parsed_response is not None:
+            status = parsed_response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            self.turned_away += 400 <= status < 500 and status != 408
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.progress:
+            self.progress.outcome = self.outcome
+
+    @property
+    def outcome(self) -> Applied:
+        return "not-applied" if self.turned_away == self.written else "unknown"
