@@ -63,7 +63,7 @@ class Connection:
 
 def wrong_bundle(path: str) -> list[str]:
     """What is wrong with a file of certificates, as far as it can be seen without reading one of them."""
-    shown = quote(path)
+    shown = quote(path, 500)
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - `path` is as it was given
             data = file.read()

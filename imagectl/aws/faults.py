@@ -31,7 +31,7 @@ class BundleError(Fault):
     text = "the CA bundle {bundle} holds a certificate that is damaged"
 
     def __init__(self, *, bundle: str) -> None:
-        super().__init__(bundle=quote(bundle))
+        super().__init__(bundle=quote(bundle, 500))
 
 
 class ProxyUnusableError(Fault):
@@ -82,7 +82,7 @@ class CertificateNotOfBundleError(Fault):
     text = "the certificate of {who} is not signed by a CA in {bundle}"
 
     def __init__(self, *, who: str, bundle: str) -> None:
-        super().__init__(who=who, bundle=quote(bundle))
+        super().__init__(who=who, bundle=quote(bundle, 500))
 
 
 # With TLS 1.3 a server says only after something was written that it wanted a certificate. It hasn't read it.

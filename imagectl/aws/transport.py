@@ -102,6 +102,8 @@ class Transport:
             connection.close()
 
     def _opened(self, route: "_Route", url: str, patience: Patience) -> "_Connection":
+        if route.endpoint.tls or (route.proxy and route.proxy.tls):
+            self._tls_context()  # what is wrong with the bundle is told before anything is tried
         left = _Wait(patience.connect, patience.until).left
         proxy, sock = route.proxy, None
         try:
@@ -250,9 +252,9 @@ def _authorization(parts: SplitResult) -> tuple[tuple[str, str], ...]:
 
 def _dial(server: _Server, left: Callable[[], float]) -> socket.socket:
     trouble: OSError = OSError("the name has no address")
-    for family, kind, protocol, _, address in socket.getaddrinfo(
-        server.host, server.port, type=socket.SOCK_STREAM
-    ):
+    # Not every resolver takes the dot that `localhost.` may have.
+    host = server.host.removesuffix(".") if is_loopback(server.host) else server.host
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, server.port, type=socket.SOCK_STREAM):
         try:
             sock = socket.socket(family, kind, protocol)
         except OSError as exc:  # IPv6 may be known and not be had
@@ -339,7 +341,7 @@ class _Connection(http.client.HTTPConnection):
     auto_open = 0  # what is closed stays so: `Transport` opens
 
     def __init__(self, route: _Route, sock: Any) -> None:
-        super().__init__(route.endpoint.host)
+        super().__init__(route.endpoint.host, route.endpoint.port)
         self.sock = sock
         self._route = route
         self._on_write = _nothing
@@ -386,7 +388,13 @@ class _Reply(http.client.HTTPResponse):
     """A reply of which no byte is waited for longer than `left()` says."""
 
     def __init__(self, left: Callable[[], float], sock: Any, **options: Any) -> None:
-        super().__init__(_Stream(sock, left), **options)  # type: ignore[arg-type]  # of a socket, it is asked for a file only
+        self._stream = _Stream(sock, left)
+        super().__init__(self._stream, **options)  # type: ignore[arg-type]  # it asks a socket for a file only
+
+    def begin(self) -> None:
+        super().begin()
+        if self._stream.ended:  # http.client takes the end of the stream for that of the header
+            raise http.client.IncompleteRead(b"")
 
     def _read_status(self) -> tuple[str, int, str]:
         # http.client passes over `100 Continue` before a reply; 102 and 103 are no replies either.
@@ -399,6 +407,7 @@ class _Stream(io.RawIOBase):
 
     def __init__(self, sock: Any, left: Callable[[], float]) -> None:
         self._sock, self._left, self._taken = sock, left, 0
+        self.ended = False
         self._file = sock.makefile("rb", buffering=0)  # keeps a socket open that is closed meanwhile
 
     def makefile(self, _mode: str) -> io.BufferedReader:
@@ -410,6 +419,7 @@ class _Stream(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         self._sock.settimeout(self._left())
         count: int | None = self._file.readinto(buffer)
+        self.ended = count == 0
         self._taken += count or 0
         if self._taken > _LARGEST:
             raise http.client.HTTPException
