@@ -16,6 +16,7 @@ from imagectl.aws.failures import Row, translated
 from imagectl.aws.sagemaker import SageMaker
 from imagectl.errors import ImagectlError
 from imagectl.image import ImageArn
+from imagectl.text import quote
 
 # Whose credentials come with an account that AWS named; any other source only claims one.
 _NAMED_BY_AWS = frozenset(
