@@ -22,7 +22,10 @@ _imagectl_command() {
       --allow-http -o --output --query -q --quiet --color --debug
     ) ;; esac
   case $command in list) options+=(--name-contains --status --sort-by --sort-order --limit) ;; esac
-  case $command in apply) options+=(-y --yes --dry-run --rollback-file --ignore-expected --wait --concurrency --max-failures --shard) ;; esac
+  case $command in apply) options+=(
+      -y --yes --dry-run --rollback-file --record --ignore-expected --wait --concurrency --max-failures
+      --shard
+    ) ;; esac
   case $command in sandbox) options+=(--update-seconds) ;; esac
   case $command in
     update) argument='images' ;;
@@ -39,7 +42,7 @@ _imagectl_value() {
   kind=words choices=()
   case $1 in
     --timeout|--connect-timeout|--read-timeout|--update-seconds|--description|--display-name|--name-contains|--role-arn|--endpoint-url|--max-attempts|--limit|--concurrency|--max-failures|--query|--shard) kind=any ;;
-    --description-file|--ca-bundle|--rollback-file) kind=files ;;
+    --description-file|--ca-bundle|--rollback-file|--record) kind=files ;;
     --delete-property) choices=(Description DisplayName) ;;
     --profile) kind=profiles ;;
     --region) choices=(

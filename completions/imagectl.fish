@@ -26,7 +26,7 @@ function __imagectl_line
         else if test "$word" = --; and contains -- "$command" sandbox
             printf '%s\n' -- 0 $words
             return
-        else if contains -- $word --timeout --connect-timeout --read-timeout --update-seconds --description --display-name --name-contains --description-file --ca-bundle --rollback-file --role-arn --delete-property --profile --region --endpoint-url --max-attempts --limit --concurrency --max-failures -o --output --query --color --status --sort-by --sort-order --shard
+        else if contains -- $word --timeout --connect-timeout --read-timeout --update-seconds --description --display-name --name-contains --description-file --ca-bundle --rollback-file --record --role-arn --delete-property --profile --region --endpoint-url --max-attempts --limit --concurrency --max-failures -o --output --query --color --status --sort-by --sort-order --shard
             set option $word
         else if string match -q -- '-*' $word
             continue
@@ -81,7 +81,7 @@ function __imagectl_images
         else if string match -q -- '--*=*' $word
             set option (string replace -r '=.*' '' -- $word)
             set value (string replace -r '^[^=]*=' '' -- $word)
-        else if contains -- $word --timeout --connect-timeout --read-timeout --update-seconds --description --display-name --name-contains --description-file --ca-bundle --rollback-file --role-arn --delete-property --profile --region --endpoint-url --max-attempts --limit --concurrency --max-failures -o --output --query --color --status --sort-by --sort-order --shard
+        else if contains -- $word --timeout --connect-timeout --read-timeout --update-seconds --description --display-name --name-contains --description-file --ca-bundle --rollback-file --record --role-arn --delete-property --profile --region --endpoint-url --max-attempts --limit --concurrency --max-failures -o --output --query --color --status --sort-by --sort-order --shard
             set option $word
             continue
         end
@@ -150,6 +150,7 @@ complete -c imagectl -n '__imagectl_in list' -l limit -x -d 'At most N images'
 complete -c imagectl -n '__imagectl_in apply' -s y -l yes -d 'Don\'t ask'
 complete -c imagectl -n '__imagectl_in apply' -l dry-run -d 'Show the plan, as a diff; change nothing'
 complete -c imagectl -n '__imagectl_in apply' -l rollback-file -r -F -d 'A new file, to undo the run by applying it'
+complete -c imagectl -n '__imagectl_in apply' -l record -r -F -d 'A new file, for what came of each image'
 complete -c imagectl -n '__imagectl_in apply' -l ignore-expected -d 'Apply entries whose image is not as Expected, too'
 complete -c imagectl -n '__imagectl_in apply' -l wait -d 'Return when all images are as declared'
 complete -c imagectl -n '__imagectl_in apply' -l concurrency -x -d 'API calls at a time'

@@ -253,6 +253,12 @@ def apply(
         str | None,
         typer.Option(metavar="FILE", help="A new file, to undo the run by applying it. Default: none."),
     ] = None,
+    record_file: Annotated[
+        str | None,
+        typer.Option(
+            "--record", metavar="FILE", help="A new file, for what came of each image. Default: none."
+        ),
+    ] = None,
     ignore_expected: Annotated[
         bool,
         typer.Option(
@@ -290,7 +296,7 @@ def apply(
     failure, the same command again goes on. Prints the ARNs of changed images, as JSON one record for each.
     """
     # Only who applies pays for these.
-    from imagectl.fleet import rollback
+    from imagectl.fleet import newfile, record, rollback
     from imagectl.fleet.apply import ApplyOptions
     from imagectl.fleet.apply import apply as verb
     from imagectl.fleet.plan import Shard
@@ -301,8 +307,10 @@ def apply(
     terminal = None if yes or dry_run else terminal_of(of_stdin=file != "-")
     if not (yes or dry_run or terminal):
         problems.append(Problem("--yes", "is needed where there is no terminal to ask on"))
-    if rollback_file is not None:
-        problems += rollback.problems(rollback_file)
+    for option, path in ((rollback.OPTION, rollback_file), (record.OPTION, record_file)):
+        problems += newfile.problems(option, path) if path is not None else []
+    if record_file is not None and record_file == rollback_file:
+        problems.append(Problem(record.OPTION, f"must be another file than {rollback.OPTION}"))
     options = ApplyOptions(
         manifest=read_manifest(file, connection, problems),
         profile=connection.profile,
@@ -313,6 +321,7 @@ def apply(
         detailed_exitcode=detailed_exitcode,
         terminal=terminal,
         rollback_file=rollback_file,
+        record_file=record_file,
         fleet=FleetOptions(
             concurrency=count_of("--concurrency", concurrency, problems, most=256) or 1,
             max_failures=count_of("--max-failures", max_failures, problems),

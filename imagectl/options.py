@@ -313,7 +313,10 @@ def _stdin() -> BinaryIO:
 
 def read_manifest(path: str, connection: Connection, problems: list[Problem]) -> "Manifest":
     """What a manifest declares; what is wrong with it is told beside what is wrong with the flags."""
-    from imagectl.fleet import manifest  # only apply's
+    from dataclasses import replace  # these are only apply's
+    from hashlib import sha256
+
+    from imagectl.fleet import manifest
 
     most = 1 << 26  # bytes: some 200,000 images; what is larger is no manifest
     try:
@@ -326,7 +329,8 @@ def read_manifest(path: str, connection: Connection, problems: list[Problem]) ->
         problems.append(Problem("FILE", f"can't be read: {quote(path)} ({exc.strerror})"))
     else:
         if len(data) <= most:
-            return manifest.parse(b"[]" if nothing else data, problems, region=connection.region)
+            found = manifest.parse(b"[]" if nothing else data, problems, region=connection.region)
+            return replace(found, sha256=sha256(data).hexdigest())
         problems.append(Problem("FILE", f"is larger than {most >> 20} MiB: {quote(path)}"))
     return manifest.Manifest()
 

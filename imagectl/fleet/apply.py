@@ -12,9 +12,10 @@ from typing import Protocol, TextIO
 
 from imagectl.errors import EXIT_CHANGES_PENDING, ImagectlError
 from imagectl.fleet.manifest import Manifest
+from imagectl.fleet.newfile import Disk
 from imagectl.fleet.plan import LogIn, Shard, locate, look
 from imagectl.fleet.pool import THREADS, Threads
-from imagectl.fleet.rollback import Disk
+from imagectl.fleet.record import About, recorded
 from imagectl.fleet.run import run
 from imagectl.fleet.sender import FleetOptions, Job
 from imagectl.fleet.tally import Tally
@@ -35,6 +36,7 @@ class ApplyOptions:
     detailed_exitcode: bool = False
     terminal: TextIO | None = None  # where to ask whether to go on; None: nobody is asked
     rollback_file: str | None = None
+    record_file: str | None = None
     fleet: FleetOptions
 
 
@@ -67,32 +69,44 @@ def apply(
     progress.known = "nothing was sent"
     jobs = _read(options, log_in, face, threads)
     plan = Tally.of(jobs)
-    if options.dry_run:
-        for job in jobs:
-            face.record(job.outcome)
-        face.note(f"{plan}; nothing was changed", always=True)
-        _raise(plan.verdict())
-        return EXIT_CHANGES_PENDING if options.detailed_exitcode and plan.changes else 0
     if options.terminal and plan.changes:
         face.plan([job.outcome for job in jobs])
         if not face.confirm(f"{plan}, in {_where(jobs)}. Apply?", options.terminal):
             raise ImagectlError("interrupted", "not confirmed; nothing was sent", outcome="not-applied")
-    with face.bar() as beat:
-        tally = run(
-            jobs,
-            options.fleet,
-            rollback_file=options.rollback_file,
-            progress=progress,
-            tell=face.record,
-            beat=beat,
-            note=face.note,
-            clock=clock,
-            threads=threads,
-            disk=disk,
-        )
-    face.note(str(tally), always=True)
-    _raise(tally.verdict())
+    about = About(options.manifest.sha256, str(options.shard), options.dry_run, len(jobs))
+    with recorded(options.record_file, about, disk=disk) as record:
+
+        def tell(outcome: Outcome) -> None:
+            record.add(outcome)
+            face.record(outcome)
+
+        if options.dry_run:
+            return _preview(jobs, options, tell, face)
+        with face.bar() as beat:
+            tally = run(
+                jobs,
+                options.fleet,
+                rollback_file=options.rollback_file,
+                progress=progress,
+                tell=tell,
+                beat=beat,
+                note=face.note,
+                clock=clock,
+                threads=threads,
+                disk=disk,
+            )
+        face.note(str(tally), always=True)
+        _raise(tally.verdict())
     return 0
+
+
+def _preview(jobs: Sequence[Job], options: ApplyOptions, tell: Callable[[Outcome], None], face: Face) -> int:
+    plan = Tally.of(jobs)
+    for job in jobs:
+        tell(job.outcome)
+    face.note(f"{plan}; nothing was changed", always=True)
+    _raise(plan.verdict())
+    return EXIT_CHANGES_PENDING if options.detailed_exitcode and plan.changes else 0
 
 
 def _read(options: ApplyOptions, log_in: LogIn, face: Face, threads: Threads) -> list[Job]:

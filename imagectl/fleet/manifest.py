@@ -42,6 +42,7 @@ class Manifest:
 
     entries: tuple[Entry, ...] = ()
     torn: int | None = None
+    sha256: str = ""  # of its bytes
 
 
 def parse(data: bytes, problems: list[Problem], *, region: str | None = None) -> Manifest:

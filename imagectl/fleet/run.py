@@ -10,8 +10,9 @@ from queue import Empty
 from typing import Any
 
 from imagectl.errors import ENDING, ImagectlError
+from imagectl.fleet.newfile import Disk
 from imagectl.fleet.pool import THREADS, Pool, Threads
-from imagectl.fleet.rollback import Disk, RollbackFile
+from imagectl.fleet.rollback import RollbackFile
 from imagectl.fleet.sender import FleetOptions, Job, Sender
 from imagectl.fleet.tally import Tally, images_in_words
 from imagectl.image import Outcome, Progress
