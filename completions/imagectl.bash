@@ -10,18 +10,18 @@
 _imagectl_command() {
   options=() argument='' argument_choices=()
   case $command in '') options+=(--version) ;; esac
-  case $command in ''|update|show|list|wait|apply|completion|sandbox) options+=(-h --help) ;; esac
+  case $command in ''|update|show|list|wait|apply|sandbox|completion|help) options+=(-h --help) ;; esac
   case $command in update) options+=(
-      --dry-run --if-changed --wait --description --description-file --display-name --role-arn
-      --delete-property
+      --description --description-file --display-name --role-arn --delete-property --dry-run --if-changed
+      --wait
     ) ;; esac
-  case $command in update|apply) options+=(--detailed-exitcode) ;; esac
-  case $command in update|wait|apply) options+=(--timeout) ;; esac
+  case $command in update|apply) options+=(--detailed-exitcode --timeout) ;; esac
   case $command in update|show|list|wait|apply) options+=(
       --profile --region --endpoint-url --ca-bundle --connect-timeout --read-timeout --max-attempts
       --allow-http -o --output --query -q --quiet --color --debug
     ) ;; esac
   case $command in list) options+=(--name-contains --status --sort-by --sort-order --limit) ;; esac
+  case $command in wait) options+=(--timeout) ;; esac
   case $command in apply) options+=(
       -y --yes --dry-run --rollback-file --record --ignore-expected --wait --concurrency --max-failures
       --shard
@@ -32,8 +32,9 @@ _imagectl_command() {
     show) argument='images' ;;
     wait) argument='images' ;;
     apply) argument='files' ;;
-    completion) argument='words' argument_choices=(bash zsh fish) ;;
     sandbox) argument='command' ;;
+    completion) argument='words' argument_choices=(bash zsh fish) ;;
+    help) argument='words' argument_choices=(update show list wait apply sandbox completion help exit-codes manifest environment output rate connection) ;;
   esac
 }
 
@@ -41,7 +42,7 @@ _imagectl_command() {
 _imagectl_value() {
   kind=words choices=()
   case $1 in
-    --timeout|--connect-timeout|--read-timeout|--update-seconds|--description|--display-name|--name-contains|--role-arn|--endpoint-url|--max-attempts|--limit|--concurrency|--max-failures|--query|--shard) kind=any ;;
+    --description|--display-name|--name-contains|--role-arn|--timeout|--connect-timeout|--read-timeout|--update-seconds|--endpoint-url|--max-attempts|--limit|--concurrency|--max-failures|--query|--shard) kind=any ;;
     --description-file|--ca-bundle|--rollback-file|--record) kind=files ;;
     --delete-property) choices=(Description DisplayName) ;;
     --profile) kind=profiles ;;
@@ -131,7 +132,7 @@ _imagectl_complete() {
     kind=words choices=(${options[@]+"${options[@]}"})
     [[ $argument == command ]] && choices+=(--)
   elif [[ -z $command ]]; then
-    kind=words choices=(update show list wait apply completion sandbox)
+    kind=words choices=(update show list wait apply sandbox completion help)
   elif [[ -n $argument ]] && ((given == 0)); then
     kind=$argument choices=(${argument_choices[@]+"${argument_choices[@]}"})
   elif ((${#options[@]})) && [[ -z $current$ended ]]; then

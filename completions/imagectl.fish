@@ -26,7 +26,7 @@ function __imagectl_line
         else if test "$word" = --; and contains -- "$command" sandbox
             printf '%s\n' -- 0 $words
             return
-        else if contains -- $word --timeout --connect-timeout --read-timeout --update-seconds --description --display-name --name-contains --description-file --ca-bundle --rollback-file --record --role-arn --delete-property --profile --region --endpoint-url --max-attempts --limit --concurrency --max-failures -o --output --query --color --status --sort-by --sort-order --shard
+        else if contains -- $word --description --display-name --name-contains --description-file --ca-bundle --rollback-file --record --role-arn --delete-property --timeout --connect-timeout --read-timeout --update-seconds --profile --region --endpoint-url --max-attempts --limit --concurrency --max-failures -o --output --query --color --status --sort-by --sort-order --shard
             set option $word
         else if string match -q -- '-*' $word
             continue
@@ -81,7 +81,7 @@ function __imagectl_images
         else if string match -q -- '--*=*' $word
             set option (string replace -r '=.*' '' -- $word)
             set value (string replace -r '^[^=]*=' '' -- $word)
-        else if contains -- $word --timeout --connect-timeout --read-timeout --update-seconds --description --display-name --name-contains --description-file --ca-bundle --rollback-file --record --role-arn --delete-property --profile --region --endpoint-url --max-attempts --limit --concurrency --max-failures -o --output --query --color --status --sort-by --sort-order --shard
+        else if contains -- $word --description --display-name --name-contains --description-file --ca-bundle --rollback-file --record --role-arn --delete-property --timeout --connect-timeout --read-timeout --update-seconds --profile --region --endpoint-url --max-attempts --limit --concurrency --max-failures -o --output --query --color --status --sort-by --sort-order --shard
             set option $word
             continue
         end
@@ -109,29 +109,31 @@ complete -c imagectl -n '__imagectl_in ""' -a show -d 'Show one image: all that 
 complete -c imagectl -n '__imagectl_in ""' -a list -d 'List the images of a region.'
 complete -c imagectl -n '__imagectl_in ""' -a wait -d 'Wait until an image is settled.'
 complete -c imagectl -n '__imagectl_in ""' -a apply -d 'Bring many images to the state that a manifest declares.'
-complete -c imagectl -n '__imagectl_in ""' -a completion -d 'Print the completion script for bash, zsh or fish.'
 complete -c imagectl -n '__imagectl_in ""' -a sandbox -d 'Serve SageMaker images on loopback, no AWS account needed.'
+complete -c imagectl -n '__imagectl_in ""' -a completion -d 'Print the completion script for bash, zsh or fish.'
+complete -c imagectl -n '__imagectl_in ""' -a help -d 'Show the help of a command, or of a topic: exit-codes, manifest, environment, output, rate, connection.'
 complete -c imagectl -n '__imagectl_first_of update' -a '(__imagectl_images)'
 complete -c imagectl -n '__imagectl_first_of show' -a '(__imagectl_images)'
 complete -c imagectl -n '__imagectl_first_of wait' -a '(__imagectl_images)'
 complete -c imagectl -n '__imagectl_first_of apply' -F
-complete -c imagectl -n '__imagectl_first_of completion' -a 'bash zsh fish'
 complete -c imagectl -n '__imagectl_first_of sandbox --' -a '(__imagectl_wrapped)'
+complete -c imagectl -n '__imagectl_first_of completion' -a 'bash zsh fish'
+complete -c imagectl -n '__imagectl_first_of help' -a 'update show list wait apply sandbox completion help exit-codes manifest environment output rate connection'
 complete -c imagectl -n '__imagectl_in ""' -l version -d 'Show the version'
-complete -c imagectl -n '__imagectl_in "" update show list wait apply completion sandbox' -s h -l help -d 'Show this message and exit'
-complete -c imagectl -n '__imagectl_in update' -l dry-run -d 'Show what would change, as a diff; change nothing'
-complete -c imagectl -n '__imagectl_in update' -l if-changed -d 'Look first; send nothing if nothing would change'
-complete -c imagectl -n '__imagectl_in update' -l wait -d 'Return when the image is as asked for'
+complete -c imagectl -n '__imagectl_in "" update show list wait apply sandbox completion help' -s h -l help -d 'Show this message and exit'
 complete -c imagectl -n '__imagectl_in update' -l description -x -d 'The new description'
 complete -c imagectl -n '__imagectl_in update' -l description-file -r -F -d 'A file that holds the new description; - is standard input'
 complete -c imagectl -n '__imagectl_in update' -l display-name -x -d 'The new display name'
 complete -c imagectl -n '__imagectl_in update' -l role-arn -x -d 'The new IAM role'
 complete -c imagectl -n '__imagectl_in update' -l delete-property -x -a 'Description DisplayName' -d 'Delete Description or DisplayName; repeatable'
+complete -c imagectl -n '__imagectl_in update' -l dry-run -d 'Show what would change, as a diff; change nothing'
+complete -c imagectl -n '__imagectl_in update' -l if-changed -d 'Look first; send nothing if nothing would change'
+complete -c imagectl -n '__imagectl_in update' -l wait -d 'Return when the image is as asked for'
 complete -c imagectl -n '__imagectl_in update apply' -l detailed-exitcode -d 'With --dry-run: exit 10 if something would change'
-complete -c imagectl -n '__imagectl_in update wait apply' -l timeout -x -d 'How long --wait waits: 90, 90s, 10m, 1h'
+complete -c imagectl -n '__imagectl_in update apply' -l timeout -x -d 'How long --wait waits: 90, 90s, 10m, 1h'
 complete -c imagectl -n '__imagectl_in update show list wait apply' -l profile -x -a '(__imagectl_profiles)' -d 'The profile of the AWS configuration'
-complete -c imagectl -n '__imagectl_in update show list wait apply' -l region -x -a 'af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1 cn-north-1 cn-northwest-1 eu-central-1 eu-central-2 eu-isoe-west-1 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 eusc-de-east-1 il-central-1 me-central-1 me-south-1 mx-central-1 sa-east-1 us-east-1 us-east-2 us-gov-east-1 us-gov-west-1 us-iso-east-1 us-isob-east-1 us-isof-east-1 us-isof-south-1 us-west-1 us-west-2' -d 'Default: the ARN\'s, AWS_REGION, AWS_DEFAULT_REGION, the profile\'s'
-complete -c imagectl -n '__imagectl_in update show list wait apply' -l endpoint-url -x -d 'Default: AWS_ENDPOINT_URL_SAGEMAKER, AWS_ENDPOINT_URL, the profile\'s, the region\'s'
+complete -c imagectl -n '__imagectl_in update show list wait apply' -l region -x -a 'af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1 cn-north-1 cn-northwest-1 eu-central-1 eu-central-2 eu-isoe-west-1 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 eusc-de-east-1 il-central-1 me-central-1 me-south-1 mx-central-1 sa-east-1 us-east-1 us-east-2 us-gov-east-1 us-gov-west-1 us-iso-east-1 us-isob-east-1 us-isof-east-1 us-isof-south-1 us-west-1 us-west-2' -d 'The AWS region'
+complete -c imagectl -n '__imagectl_in update show list wait apply' -l endpoint-url -x -d 'Where SageMaker is called'
 complete -c imagectl -n '__imagectl_in update show list wait apply' -l ca-bundle -r -F -d 'Certificates of a private CA, as PEM'
 complete -c imagectl -n '__imagectl_in update show list wait apply' -l connect-timeout -x -d 'How long to wait for a connection'
 complete -c imagectl -n '__imagectl_in update show list wait apply' -l read-timeout -x -d 'How long to wait for a reply'
@@ -140,13 +142,14 @@ complete -c imagectl -n '__imagectl_in update show list wait apply' -l allow-htt
 complete -c imagectl -n '__imagectl_in update show list wait apply' -s o -l output -x -a 'text json yaml name' -d 'The format of the result'
 complete -c imagectl -n '__imagectl_in update show list wait apply' -l query -x -d 'Select from the result, as JSON; with -o text as bare values'
 complete -c imagectl -n '__imagectl_in update show list wait apply' -s q -l quiet -d 'Nothing on stderr but errors'
-complete -c imagectl -n '__imagectl_in update show list wait apply' -l color -x -a 'auto always never' -d 'Default: auto, by NO_COLOR, FORCE_COLOR, TERM and the stream'
+complete -c imagectl -n '__imagectl_in update show list wait apply' -l color -x -a 'auto always never' -d 'Whether there is colour; auto: by NO_COLOR, FORCE_COLOR, TERM and the stream'
 complete -c imagectl -n '__imagectl_in update show list wait apply' -l debug -d 'Show requests and replies on stderr, credentials left out'
 complete -c imagectl -n '__imagectl_in list' -l name-contains -x -d 'Only names that contain TEXT'
 complete -c imagectl -n '__imagectl_in list' -l status -x -a 'CREATING CREATED CREATE_FAILED UPDATING UPDATE_FAILED DELETING DELETE_FAILED' -d 'Only images in STATUS (CREATED, UPDATE_FAILED, ...); repeatable'
-complete -c imagectl -n '__imagectl_in list' -l sort-by -x -a 'creation-time last-modified-time image-name' -d 'creation-time, last-modified-time or image-name'
+complete -c imagectl -n '__imagectl_in list' -l sort-by -x -a 'creation-time last-modified-time image-name' -d 'creation-time, last-modified-time, image-name'
 complete -c imagectl -n '__imagectl_in list' -l sort-order -x -a 'ascending descending' -d 'ascending or descending'
 complete -c imagectl -n '__imagectl_in list' -l limit -x -d 'At most N images'
+complete -c imagectl -n '__imagectl_in wait' -l timeout -x -d 'How long to wait: 90, 90s, 10m, 1h'
 complete -c imagectl -n '__imagectl_in apply' -s y -l yes -d 'Don\'t ask'
 complete -c imagectl -n '__imagectl_in apply' -l dry-run -d 'Show the plan, as a diff; change nothing'
 complete -c imagectl -n '__imagectl_in apply' -l rollback-file -r -F -d 'A new file, to undo the run by applying it'

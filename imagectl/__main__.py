@@ -72,9 +72,13 @@ def _main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
             from imagectl.cli import CommandLine
 
             line = CommandLine(argv)
-            face = Face(line.presentation, stdout=stdout, stderr=stderr)
-            request = line.request(color=face.out_color)
-            code = request if isinstance(request, int) else request.run(face, progress)
+            try:
+                request = line.request()
+            except ImagectlError:
+                face = Face(line.presentation, stdout=stdout, stderr=stderr)
+                raise
+            face = Face(request.presentation, stdout=stdout, stderr=stderr)
+            code = request.run(face, progress)
         face.flush()
     except ImagectlError as error:
         return _fail(error, face, progress)

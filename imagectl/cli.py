@@ -4,30 +4,39 @@ It reads and checks all that it was given, adds what is wrong to `problems`, and
 run. What carries that out is imported when it runs: a rejected input never pays for it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from typing import Annotated, Any, Literal, NamedTuple
-
-import typer
 
 from imagectl import VERSION_LINE, tree
 from imagectl.aws.connect import Logins, connect
 from imagectl.aws.connection import Connection
 from imagectl.aws.sagemaker import SageMaker
 from imagectl.constraints import violations, wrong
-from imagectl.errors import EXIT_CHANGES_PENDING, ImagectlError, Problem
+from imagectl.errors import EXIT_CHANGES_PENDING, EXIT_CODES, ImagectlError, Problem
 from imagectl.image import PAGE, STATUSES, ImageUpdate, Outcome, Progress
 from imagectl.options import (
+    CONNECTION,
+    COUNT,
+    DURATION,
+    EXAMPLES,
+    FILE,
     GROUPS,
+    IMAGE,
+    OUTPUT,
+    PART,
+    PROGRAM,
     SORT_KEYS,
     SORT_ORDERS,
-    WORDS,
+    TEXT,
+    TIMEOUT,
     DetailedExitcode,
     ImageArgument,
-    Timeout,
+    UpdateTimeout,
     Wanted,
+    choice,
     choice_of,
     count_of,
     read_manifest,
@@ -35,9 +44,13 @@ from imagectl.options import (
     shard_of,
     target,
     terminal_of,
+    typed,
 )
+from imagectl.pages import Rows
 from imagectl.render import Face, Presentation
 from imagectl.text import quote
+from imagectl.topics import TOPICS
+from imagectl.tree import Argument, Command, HelpWanted, Layout, Option
 
 
 class Request(NamedTuple):
@@ -47,39 +60,57 @@ class Request(NamedTuple):
     run: Callable[[Face, Progress], int]
 
 
+COMMANDS: dict[str, Command] = {}
+HIDDEN: dict[str, Command] = {}  # for our own scripts: in no list and on no page
+
+
+def _command(
+    name: str, page: str, *, to: dict[str, Command] = COMMANDS
+) -> Callable[[Callable[..., Request]], Callable[..., Request]]:
+    """Enter a function as the command `name`, with its page as data: Python's -OO drops docstrings."""
+
+    def enter(function: Callable[..., Request]) -> Callable[..., Request]:
+        to[name] = Command(function, page)
+        return function
+
+    return enter
+
+
 # The commands.
 
 
+@_command(
+    "update",
+    """\
+Change an image's description, display name or role.
+
+Examples:
+  imagectl update my-image --description 'PyTorch 2.4, CUDA 12.4'
+  imagectl update my-image --display-name PyTorch --dry-run
+  imagectl update my-image --delete-property Description --wait
+
+Prints the image's ARN. Sends one UpdateImage and nothing else, unless an option asks for more.
+""",
+)
 def update(
     *,
     image: ImageArgument,
     wanted: Wanted,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Show what would change, as a diff; change nothing. Default: off."),
+        Option("Show what would change, as a diff; change nothing."),
     ] = False,
     detailed_exitcode: DetailedExitcode = False,
     if_changed: Annotated[
         bool,
-        typer.Option("--if-changed", help="Look first; send nothing if nothing would change. Default: off."),
+        Option("Look first; send nothing if nothing would change."),
     ] = False,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Return when the image is as asked for. Default: off.")
-    ] = False,
-    timeout: Timeout = "10m",
+    wait: Annotated[bool, Option("Return when the image is as asked for.")] = False,
+    timeout: UpdateTimeout = TIMEOUT,
     connection: Connection,
     presentation: Presentation,
     problems: list[Problem],
 ) -> Request:
-    """Change an image's description, display name or role.
-
-    Examples:
-      imagectl update my-image --description 'PyTorch 2.4, CUDA 12.4'
-      imagectl update my-image --display-name PyTorch --dry-run
-      imagectl update my-image --delete-property Description --wait
-
-    Prints the image's ARN. Sends one UpdateImage and nothing else, unless an option asks for more.
-    """
     name, arn = target(image, connection, problems)
     wanted_update = ImageUpdate(name, wanted)
     if wanted or not problems:
@@ -119,15 +150,19 @@ def update(
     return Request(presentation, run)
 
 
+@_command(
+    "show",
+    """\
+Show one image: all that DescribeImage returns.
+
+Examples:
+  imagectl show my-image
+  imagectl show my-image --query ImageStatus
+""",
+)
 def show(
     *, image: ImageArgument, connection: Connection, presentation: Presentation, problems: list[Problem]
 ) -> Request:
-    """Show one image: all that DescribeImage returns.
-
-    Examples:
-      imagectl show my-image
-      imagectl show my-image --query ImageStatus
-    """
     name, arn = target(image, connection, problems)
     problems += wrong("ImageName", name)
 
@@ -141,42 +176,48 @@ def show(
     return Request(presentation, run)
 
 
+@_command(
+    "list",
+    """\
+List the images of a region.
+
+Examples:
+  imagectl list
+  imagectl list --name-contains pytorch --status CREATED -o name
+  imagectl list -o json | imagectl apply --dry-run
+
+A table on a terminal. In a pipe one line per image, by tabs: name, status, time of the last change,
+display name, description.
+""",
+)
 def list_(
     *,
-    name_contains: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Only names that contain TEXT. Default: all.")
-    ] = None,
+    name_contains: Annotated[str | None, Option("Only names that contain TEXT.", TEXT, without="all")] = None,
     status: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="STATUS",
-            help="Only images in STATUS (CREATED, UPDATE_FAILED, ...); repeatable. Default: all.",
+        Option(
+            "Only images in STATUS (CREATED, UPDATE_FAILED, ...); repeatable.",
+            choice(*STATUSES, name="STATUS"),
+            without="all",
         ),
     ] = None,
     sort_by: Annotated[
         str | None,
-        typer.Option(
-            metavar="KEY", help="creation-time, last-modified-time or image-name. Default: creation-time."
+        Option(
+            f"{', '.join(typed(SORT_KEYS))}.",
+            choice(*typed(SORT_KEYS), name="KEY"),
+            without=typed(SORT_KEYS)[0],
         ),
     ] = None,
     sort_order: Annotated[
-        str | None, typer.Option(metavar="ORDER", help="ascending or descending. Default: descending.")
+        str | None,
+        Option("ascending or descending.", choice(*typed(SORT_ORDERS), name="ORDER"), without="descending"),
     ] = None,
-    limit: Annotated[str | None, typer.Option(metavar="N", help="At most N images. Default: all.")] = None,
+    limit: Annotated[str | None, Option("At most N images.", COUNT, without="all")] = None,
     connection: Connection,
     presentation: Presentation,
     problems: list[Problem],
 ) -> Request:
-    """List the images of a region.
-
-    Examples:
-      imagectl list
-      imagectl list --name-contains pytorch --status CREATED -o name
-      imagectl list -o json | imagectl apply --dry-run
-
-    A table on a terminal. In a pipe one line per image, by tabs: name, status, time of the last change,
-    display name, description.
-    """
     if name_contains is not None:
         problems += [Problem("--name-contains", text) for _, text, _ in wrong("NameContains", name_contains)]
     statuses = {choice_of("--status", given, STATUSES, problems) for given in status or []}
@@ -198,23 +239,27 @@ def list_(
     return Request(presentation, run)
 
 
+@_command(
+    "wait",
+    """\
+Wait until an image is settled.
+
+Examples:
+  imagectl wait my-image
+  imagectl wait my-image --timeout 1h && echo ready
+
+Settled is CREATED, or a state that can't become it. Prints the image's ARN. Exit 8 if the time ran out,
+5 if the image failed, with the service's reason.
+""",
+)
 def wait(
     *,
     image: ImageArgument,
-    timeout: Timeout = "10m",
+    timeout: Annotated[str, Option(f"How long to wait: {EXAMPLES}.", DURATION)] = TIMEOUT,
     connection: Connection,
     presentation: Presentation,
     problems: list[Problem],
 ) -> Request:
-    """Wait until an image is settled.
-
-    Examples:
-      imagectl wait my-image
-      imagectl wait my-image --timeout 1h && echo ready
-
-    Settled is CREATED, or a state that can't become it. Prints the image's ARN. Exit 8 if the time ran out,
-    5 if the image failed, with the service's reason.
-    """
     name, arn = target(image, connection, problems)
     problems += wrong("ImageName", name)
     patience = seconds_of("--timeout", timeout, problems)
@@ -236,65 +281,57 @@ def wait(
     return Request(presentation, run)
 
 
+@_command(
+    "apply",
+    """\
+Bring many images to the state that a manifest declares.
+
+Examples:
+  imagectl apply fleet.yaml --dry-run
+  imagectl apply fleet.jsonl --yes --rollback-file undo.jsonl
+  imagectl list -o json | imagectl apply --dry-run
+
+A manifest is JSON Lines, JSON or YAML: ImageName or ImageArn, and Description, DisplayName, RoleArn,
+of which null deletes and absent leaves alone. Images that are as declared are not sent: after any
+failure, the same command again goes on. Prints the ARNs of changed images, as JSON one record for each.
+""",
+)
 def apply(
     *,
     file: Annotated[
         str,
-        typer.Argument(
-            metavar="[FILE]", help="The manifest. Default: standard input, as with -.", show_default=False
-        ),
+        Argument("The manifest; standard input where it is - or absent.", FILE, "[FILE]"),
     ] = "-",
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Don't ask. Default: ask on a terminal.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the plan, as a diff; change nothing. Default: off.")
-    ] = False,
+    yes: Annotated[bool, Option("Don't ask.", names=("-y", "--yes"), without="ask on a terminal")] = False,
+    dry_run: Annotated[bool, Option("Show the plan, as a diff; change nothing.")] = False,
     detailed_exitcode: DetailedExitcode = False,
     rollback_file: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="A new file, to undo the run by applying it. Default: none."),
+        Option("A new file, to undo the run by applying it.", FILE, without="none"),
     ] = None,
     record_file: Annotated[
         str | None,
-        typer.Option(
-            "--record", metavar="FILE", help="A new file, for what came of each image. Default: none."
-        ),
+        Option("A new file, for what came of each image.", FILE, ("--record",), without="none"),
     ] = None,
     ignore_expected: Annotated[
         bool,
-        typer.Option(
-            "--ignore-expected", help="Apply entries whose image is not as Expected, too. Default: off."
-        ),
+        Option("Apply entries whose image is not as Expected, too."),
     ] = False,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Return when all images are as declared. Default: off.")
-    ] = False,
-    timeout: Timeout = "10m",
-    concurrency: Annotated[
-        str, typer.Option(metavar="N", help="API calls at a time. Default: 8.", show_default=False)
-    ] = "8",
+    wait: Annotated[bool, Option("Return when all images are as declared.")] = False,
+    timeout: UpdateTimeout = TIMEOUT,
+    concurrency: Annotated[str, Option("API calls at a time.", COUNT)] = "8",
     max_failures: Annotated[
         str | None,
-        typer.Option(metavar="N", help="Send nothing new after N failures. Default: go on."),
+        Option("Send nothing new after N failures.", COUNT, without="go on"),
     ] = None,
     shard: Annotated[
         str | None,
-        typer.Option(metavar="K/N", help="Only the K-th of N parts, from 1 on. Default: all."),
+        Option("Only the K-th of N parts, from 1 on.", PART, without="all"),
     ] = None,
     connection: Connection,
     presentation: Presentation,
     problems: list[Problem],
 ) -> Request:
-    """Bring many images to the state that a manifest declares.
-
-    Examples:
-      imagectl apply fleet.yaml --dry-run
-      imagectl apply fleet.jsonl --yes --rollback-file undo.jsonl
-      imagectl list -o json | imagectl apply --dry-run
-
-    A manifest is JSON Lines, JSON or YAML: ImageName or ImageArn, and Description, DisplayName, RoleArn,
-    of which null deletes and absent leaves alone. Images that are as declared are not sent: after any
-    failure, the same command again goes on. Prints the ARNs of changed images, as JSON one record for each.
-    """
     # Only who applies pays for these.
     from imagectl.fleet import newfile, record, rollback
     from imagectl.fleet.apply import ApplyOptions
@@ -348,29 +385,33 @@ def apply(
     return Request(presentation, run)
 
 
+@_command(
+    "sandbox",
+    """\
+Serve SageMaker images on loopback, no AWS account needed.
+
+Examples:
+  imagectl sandbox -- imagectl update my-image --description hello --wait
+  imagectl sandbox -- bash
+  imagectl sandbox
+
+With a command: runs it with the environment that points every AWS client at the sandbox, and exits
+with its status. Without: prints that environment as export lines and serves until Ctrl-C. Images with
+a magic name give a failure on demand, for testing how a script takes it.
+""",
+)
 def sandbox(
     *,
     command: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[-- COMMAND ...]", help="What to run in the sandbox.", show_default=False),
+        Argument("What to run in the sandbox.", PROGRAM, "[-- COMMAND ...]"),
     ] = None,
     update_seconds: Annotated[
         str,
-        typer.Option(metavar="DURATION", help="How long an update takes. Default: 1s.", show_default=False),
+        Option("How long an update takes.", DURATION),
     ] = "1s",
     problems: list[Problem],
 ) -> Request:
-    """Serve SageMaker images on loopback, no AWS account needed.
-
-    Examples:
-      imagectl sandbox -- imagectl update my-image --description hello --wait
-      imagectl sandbox -- bash
-      imagectl sandbox
-
-    With a command: runs it with the environment that points every AWS client at the sandbox, and exits
-    with its status. Without: prints that environment as export lines and serves until Ctrl-C. Images with
-    a magic name give a failure on demand, for testing how a script takes it.
-    """
     seconds = seconds_of("--update-seconds", update_seconds, problems)
 
     def run(face: Face, _progress: Progress) -> int:
@@ -384,40 +425,44 @@ def sandbox(
     return Request(Presentation(), run)
 
 
+@_command(
+    "completion",
+    """\
+Print the completion script for bash, zsh or fish.
+
+Examples:
+  eval "$(imagectl completion bash)"   # in ~/.bashrc
+  eval "$(imagectl completion zsh)"    # in ~/.zshrc, after compinit
+  imagectl completion fish | source    # in ~/.config/fish/config.fish
+
+The script starts no program, but imagectl itself where a name of your images is asked for.
+""",
+)
 def completion(
     *,
     shell: Annotated[
         Literal["bash", "zsh", "fish"],
-        typer.Argument(metavar="SHELL", help="bash, zsh or fish.", show_default=False),
+        Argument("bash, zsh or fish.", choice("bash", "zsh", "fish", name="SHELL")),
     ],
     problems: list[Problem],  # noqa: ARG001 - every command has it
 ) -> Request:
-    """Print the completion script for bash, zsh or fish.
-
-    Examples:
-      eval "$(imagectl completion bash)"   # in ~/.bashrc
-      eval "$(imagectl completion zsh)"    # in ~/.zshrc, after compinit
-      imagectl completion fish | source    # in ~/.config/fish/config.fish
-
-    The script starts no program, but imagectl itself where a name of your images is asked for.
-    """
 
     def run(face: Face, _progress: Progress) -> int:
         from imagectl.completion import script
 
-        face.line(script(shell, the_tree(), WORDS).removesuffix("\n"))
+        face.line(script(shell, the_tree()).removesuffix("\n"))
         return 0
 
     return Request(Presentation(), run)
 
 
+@_command("__images", "Print the account's image names for TAB: at once, silent whatever fails.", to=HIDDEN)
 def complete_images(
     *,
-    prefix: Annotated[str, typer.Argument(help="What the names begin with.")] = "",
+    prefix: Annotated[str, Argument("What the names begin with.", IMAGE, "[PREFIX]")] = "",
     connection: Connection,
     problems: list[Problem],
 ) -> Request:
-    """Print the account's image names, for the completion scripts: at once, silent whatever fails."""
     wrong_line = bool(problems)
     problems.clear()  # they are told when the line is run, not at TAB
 
@@ -439,17 +484,53 @@ def complete_images(
     return Request(Presentation(), run)
 
 
-COMMANDS: dict[str, Callable[..., Request]] = {
-    "update": update,
-    "show": show,
-    "list": list_,
-    "wait": wait,
-    "apply": apply,
-    "completion": completion,
-    "sandbox": sandbox,
-}
-# For our own scripts: in no list and on no page.
-_HIDDEN: dict[str, Callable[..., Request]] = {"__images": complete_images}
+_HELPFUL = [*COMMANDS, "help", *TOPICS]  # what there is help for
+
+
+@_command(
+    "help",
+    """\
+Show the help of a command, or of a topic: exit-codes, manifest, environment, output, rate, connection.
+
+Examples:
+  imagectl help update
+  imagectl help exit-codes
+""",
+)
+def help_(
+    *,
+    about: Annotated[
+        str, Argument("What to show the help of.", choice(*_HELPFUL, name="COMMAND"), "[COMMAND|TOPIC]")
+    ] = "",
+    problems: list[Problem],
+) -> Request:
+    if about in TOPICS:
+        return _page(_topic(about), Presentation())
+    if about and about not in _HELPFUL:
+        from difflib import get_close_matches  # only who mistypes pays for it
+
+        close = "".join(f"; did you mean {name!r}?" for name in get_close_matches(about, _HELPFUL, n=1))
+        problems.append(Problem("", f"no command and no topic: {quote(about)}{close}"))
+        return _page("", Presentation())
+    return _page(the_tree().page(about), Presentation())
+
+
+# Pages.
+
+
+def _page(text: str, presentation: Presentation, *, asked_for: bool = True) -> Request:
+    def run(face: Face, _progress: Progress) -> int:
+        face.page(text, asked_for=asked_for)
+        return 0 if asked_for else EXIT_CODES["usage"]
+
+    return Request(presentation, run)
+
+
+def _topic(name: str) -> str:
+    """A topic's page, with the options that are brief on the commands' pages."""
+    whole = {"connection": CONNECTION, "output": OUTPUT}
+    options = {f"{whole[name]} options": the_tree().section("show", whole[name])} if name in whole else {}
+    return TOPICS[name].page(options)
 
 
 # What several commands do around a call.
@@ -490,48 +571,44 @@ def _did_you_mean(service: SageMaker, name: str) -> str | None:
     return next(iter(get_close_matches(name, names, n=1)), None)
 
 
-def _print_version(value: bool) -> None:
-    if value:
-        typer.echo(VERSION_LINE)
-        raise typer.Exit
-
-
-def _magic_names() -> tuple[str, Mapping[str, str]]:
+def _magic_names() -> tuple[str, Rows]:
     from imagectl.sandbox.service import MAGIC
 
-    return "Magic names", MAGIC
+    return "Magic names", list(MAGIC.items())
 
 
 # The door to the whole command line.
 
 
+_ABOUT = """\
+Update Amazon SageMaker images: checked before, previewed, certain after.
+
+Examples:
+  imagectl update my-image --description 'PyTorch 2.4' --wait
+  imagectl list --name-contains pytorch
+  imagectl sandbox -- imagectl update my-image --display-name Hello
+"""
+
+
 def root(
-    *,
-    version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version.")
-    ] = False,
-) -> None:
-    """Update Amazon SageMaker images: checked before, previewed, certain after.
-
-    Examples:
-      imagectl update my-image --description 'PyTorch 2.4' --wait
-      imagectl list --name-contains pytorch
-      imagectl sandbox -- imagectl update my-image --display-name Hello
-
-    Exit codes: 0 done, 2 usage, 3 no such image, 4 access, 5 refused, 6 try again, 7 some failed, 8 not
-    settled in time, 10 changes pending.
-    """
+    *, version: Annotated[bool, Option("Show the version.", without="")] = False, problems: list[Problem]
+) -> Request | None:
+    problems.clear()
+    return _page(VERSION_LINE, Presentation()) if version else None
 
 
 def the_tree() -> tree.Tree:
     """All commands, as Typer parses and as completion knows them."""
     return tree.tree(
-        root,
+        Command(root, _ABOUT),
         COMMANDS,
-        hidden=_HIDDEN,
+        hidden=HIDDEN,
         groups=GROUPS,
         runners={"sandbox"},
-        details={"sandbox": _magic_names},
+        layout=Layout(
+            brief={CONNECTION: "imagectl help connection", OUTPUT: "imagectl help output"},
+            more={"sandbox": _magic_names},
+        ),
     )
 
 
@@ -554,30 +631,15 @@ class CommandLine:
         name, *words = self._argv or [""]
         command = self._tree.get_command(None, name)
         if command is None:
-            command, words = self._tree.build("", _presentation_alone), self._argv
+            command, words = self._tree.build("", Command(_presentation_alone, "")), self._argv
         values = command.lenient(words)
         given = {name: values.get(name) for name in Presentation._fields}
         return Presentation(**{name: value for name, value in given.items() if value is not None})
 
-    def request(self, *, color: bool) -> Request | int:
-        """What is asked for, or the exit code where the command line itself was the answer (--help).
-
-        Raises ImagectlError (`usage`). `color` is for help pages.
-        """
+    def request(self) -> Request:
+        """What is asked for. Raises ImagectlError (`usage`)."""
         try:
-            # Calling the tree itself would take Ctrl-C for its own, and a variable for a call to complete.
-            with self._tree.make_context("imagectl", self._argv[:], color=color) as context:
-                request: Request = context.command.invoke(context)
-        except typer.Exit as answered:
-            return answered.exit_code
-        except typer.TyperException as exc:
-            where = " ".join(["imagectl", *(word for word in self._argv[:1] if word in COMMANDS)])
-            message = " ".join(exc.format_message().split()).removesuffix(".")
-            raise ImagectlError(
-                "usage",
-                message,
-                hint=f"see {where} --help",
-                outcome="not-applied",
-                problems=[Problem("", message)],
-            ) from exc
-        return request
+            request: Request | None = self._tree.read(self._argv)
+        except HelpWanted as wanted:
+            return _page(self._tree.page(wanted.command), self.presentation)
+        return request or _page(self._tree.page(), self.presentation, asked_for=False)

@@ -11,20 +11,35 @@ import stat
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TextIO
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TextIO, get_args
 
 from imagectl.aws.connection import Connection
 from imagectl.errors import Problem
 from imagectl.image import DELETABLE, STATUSES, ImageArn, is_region
 from imagectl.render import Color, Output, Presentation
 from imagectl.text import quote
+from imagectl.tree import Argument, Kind, Option
 
 if TYPE_CHECKING:
     from imagectl.fleet.manifest import Manifest
 
-_CHANGES, _CONNECTION, _OUTPUT = "Changes", "Connection", "Output"
+# The kinds of values.
+TEXT, ARN, URL, JMESPATH = Kind("TEXT"), Kind("ARN"), Kind("URL"), Kind("JMESPATH")
+DURATION, COUNT, PART = Kind("DURATION"), Kind("N"), Kind("K/N")
+FILE, PROFILE, REGION = Kind("FILE", "files"), Kind("PROFILE", "profiles"), Kind("REGION", "regions")
+IMAGE, PROGRAM = Kind("IMAGE", "images"), Kind("-- COMMAND ...", "command")
+
+
+def choice(*words: str, name: str = "") -> Kind:
+    return Kind(name or "|".join(words), "words", words)
+
+
+def typed(words: Sequence[str]) -> tuple[str, ...]:
+    """The API's words as they are typed, the inverse of `choice_of`."""
+    return tuple(word.lower().replace("_", "-") for word in words)
+
+
+CHANGES, CONNECTION, OUTPUT = "Changes", "Connection", "Output"
 
 
 class Wanted(dict[str, str | None]):
@@ -34,35 +49,27 @@ class Wanted(dict[str, str | None]):
 def _wanted(
     *,
     description: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TEXT", help="The new description. Default: left alone.", rich_help_panel=_CHANGES
-        ),
+        str | None, Option("The new description.", TEXT, without="left alone", group=CHANGES)
     ] = None,
     description_file: Annotated[
         str | None,
-        typer.Option(
-            metavar="FILE",
-            help="A file that holds the new description; - is standard input. Default: none.",
-            rich_help_panel=_CHANGES,
+        Option(
+            "A file that holds the new description; - is standard input.", FILE, without="none", group=CHANGES
         ),
     ] = None,
     display_name: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TEXT", help="The new display name. Default: left alone.", rich_help_panel=_CHANGES
-        ),
+        str | None, Option("The new display name.", TEXT, without="left alone", group=CHANGES)
     ] = None,
     role_arn: Annotated[
-        str | None,
-        typer.Option(metavar="ARN", help="The new IAM role. Default: left alone.", rich_help_panel=_CHANGES),
+        str | None, Option("The new IAM role.", ARN, without="left alone", group=CHANGES)
     ] = None,
     delete_property: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="PROPERTY",
-            help="Delete Description or DisplayName; repeatable. Default: none.",
-            rich_help_panel=_CHANGES,
+        Option(
+            "Delete Description or DisplayName; repeatable.",
+            choice(*DELETABLE, name="PROPERTY"),
+            without="none",
+            group=CHANGES,
         ),
     ] = None,
     problems: list[Problem],
@@ -92,73 +99,64 @@ _DELETABLE = {name: name for name in DELETABLE} | {
 }
 
 
+_UNSAID = Connection()  # whose defaults are those of the options
+
+
 def _connection(
     *,
     profile: Annotated[
         str | None,
-        typer.Option(
-            metavar="PROFILE",
-            help="The profile of the AWS configuration. Default: AWS_PROFILE, then 'default'.",
-            rich_help_panel=_CONNECTION,
+        Option(
+            "The profile of the AWS configuration.",
+            PROFILE,
+            without="AWS_PROFILE, then 'default'",
+            group=CONNECTION,
         ),
     ] = None,
     region: Annotated[
         str | None,
-        typer.Option(
-            metavar="REGION",
-            help="Default: the ARN's, AWS_REGION, AWS_DEFAULT_REGION, the profile's.",
-            rich_help_panel=_CONNECTION,
+        Option(
+            "The AWS region.",
+            REGION,
+            without="the ARN's, AWS_REGION, AWS_DEFAULT_REGION, the profile's",
+            group=CONNECTION,
         ),
     ] = None,
     endpoint_url: Annotated[
         str | None,
-        typer.Option(
-            metavar="URL",
-            help="Default: AWS_ENDPOINT_URL_SAGEMAKER, AWS_ENDPOINT_URL, the profile's, the region's.",
-            rich_help_panel=_CONNECTION,
+        Option(
+            "Where SageMaker is called.",
+            URL,
+            without="AWS_ENDPOINT_URL_SAGEMAKER, AWS_ENDPOINT_URL, the profile's, the region's",
+            group=CONNECTION,
         ),
     ] = None,
     ca_bundle: Annotated[
         str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Certificates of a private CA, as PEM. Default: AWS_CA_BUNDLE, the profile's.",
-            rich_help_panel=_CONNECTION,
+        Option(
+            "Certificates of a private CA, as PEM.",
+            FILE,
+            without="AWS_CA_BUNDLE, the profile's",
+            group=CONNECTION,
         ),
     ] = None,
     connect_timeout: Annotated[
-        str,
-        typer.Option(
-            metavar="DURATION",
-            help="How long to wait for a connection. Default: 5s.",
-            rich_help_panel=_CONNECTION,
-            show_default=False,
-        ),
-    ] = "5s",
+        str, Option("How long to wait for a connection.", DURATION, group=CONNECTION)
+    ] = f"{_UNSAID.connect_timeout:g}s",
     read_timeout: Annotated[
-        str,
-        typer.Option(
-            metavar="DURATION",
-            help="How long to wait for a reply. Default: 30s.",
-            rich_help_panel=_CONNECTION,
-            show_default=False,
-        ),
-    ] = "30s",
+        str, Option("How long to wait for a reply.", DURATION, group=CONNECTION)
+    ] = f"{_UNSAID.read_timeout:g}s",
     max_attempts: Annotated[
         str | None,
-        typer.Option(
-            metavar="N",
-            help="How often a call is tried in all. Default: AWS_MAX_ATTEMPTS, the profile's, 3.",
-            rich_help_panel=_CONNECTION,
+        Option(
+            "How often a call is tried in all.",
+            COUNT,
+            without="AWS_MAX_ATTEMPTS, the profile's, 3",
+            group=CONNECTION,
         ),
     ] = None,
     allow_http: Annotated[
-        bool,
-        typer.Option(
-            "--allow-http",
-            help="Allow a plain http:// endpoint that is not loopback. Default: refused.",
-            rich_help_panel=_CONNECTION,
-        ),
+        bool, Option("Allow a plain http:// endpoint that is not loopback.", group=CONNECTION)
     ] = False,
     problems: list[Problem],
 ) -> Connection:
@@ -180,44 +178,36 @@ def _presentation(
     *,
     output: Annotated[
         Output | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="text|json|yaml|name",
-            help="The format of the result. Default: text.",
-            rich_help_panel=_OUTPUT,
+        Option(
+            "The format of the result.",
+            choice(*get_args(Output)),
+            ("-o", "--output"),
+            without="text; json with --query",
+            group=OUTPUT,
         ),
     ] = None,
     query: Annotated[
         str | None,
-        typer.Option(
-            metavar="JMESPATH",
-            help="Select from the result, as JSON; with -o text as bare values. Default: all of it.",
-            rich_help_panel=_OUTPUT,
+        Option(
+            "Select from the result, as JSON; with -o text as bare values.",
+            JMESPATH,
+            without="all of it",
+            group=OUTPUT,
         ),
     ] = None,
     quiet: Annotated[
-        bool,
-        typer.Option(
-            "-q", "--quiet", help="Nothing on stderr but errors. Default: off.", rich_help_panel=_OUTPUT
-        ),
+        bool, Option("Nothing on stderr but errors.", names=("-q", "--quiet"), group=OUTPUT)
     ] = False,
     color: Annotated[
         Color,
-        typer.Option(
-            metavar="auto|always|never",
-            help="Default: auto, by NO_COLOR, FORCE_COLOR, TERM and the stream.",
-            rich_help_panel=_OUTPUT,
-            show_default=False,
+        Option(
+            "Whether there is colour; auto: by NO_COLOR, FORCE_COLOR, TERM and the stream.",
+            choice(*get_args(Color)),
+            group=OUTPUT,
         ),
     ] = "auto",
     debug: Annotated[
-        bool,
-        typer.Option(
-            "--debug",
-            help="Show requests and replies on stderr, credentials left out. Default: off.",
-            rich_help_panel=_OUTPUT,
-        ),
+        bool, Option("Show requests and replies on stderr, credentials left out.", group=OUTPUT)
     ] = False,
     problems: list[Problem],
 ) -> Presentation:
@@ -232,39 +222,13 @@ GROUPS: dict[Any, Callable[..., Any]] = {
     Presentation: _presentation,
 }
 
-DetailedExitcode = Annotated[
-    bool,
-    typer.Option(
-        "--detailed-exitcode", help="With --dry-run: exit 10 if something would change. Default: off."
-    ),
-]
-Timeout = Annotated[
-    str,
-    typer.Option(
-        metavar="DURATION", help="How long --wait waits: 90, 90s, 10m, 1h. Default: 10m.", show_default=False
-    ),
-]
-ImageArgument = Annotated[
-    str, typer.Argument(metavar="IMAGE", help="An image's name or ARN.", show_default=False)
-]
-
+DetailedExitcode = Annotated[bool, Option("With --dry-run: exit 10 if something would change.")]
+ImageArgument = Annotated[str, Argument("An image's name or ARN.", IMAGE)]
+TIMEOUT, EXAMPLES = "10m", "90, 90s, 10m, 1h"
+UpdateTimeout = Annotated[str, Option(f"How long --wait waits: {EXAMPLES}.", DURATION)]
 
 SORT_KEYS = ("CREATION_TIME", "LAST_MODIFIED_TIME", "IMAGE_NAME")
 SORT_ORDERS = ("ASCENDING", "DESCENDING")
-
-
-def _typed(words: Sequence[str]) -> list[str]:
-    """The API's words as they are typed, the inverse of `choice_of`."""
-    return [word.lower().replace("_", "-") for word in words]
-
-
-# The choices behind a metavar, for completion.
-WORDS = {
-    "PROPERTY": DELETABLE,
-    "STATUS": STATUSES,
-    "KEY": _typed(SORT_KEYS),
-    "ORDER": _typed(SORT_ORDERS),
-}
 
 
 # How flags are read.
@@ -379,6 +343,6 @@ def choice_of(flag: str, text: str, choices: Sequence[str], problems: list[Probl
     """One of the API's words, also in the command line's spelling: `image-name` for IMAGE_NAME."""
     word = text.upper().replace("-", "_")
     if word not in choices:
-        spelled = choices if choices is STATUSES else _typed(choices)
+        spelled = choices if choices is STATUSES else typed(choices)
         problems.append(Problem(flag, f"must be one of {', '.join(spelled)}: {quote(text)}"))
     return word

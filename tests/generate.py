@@ -14,13 +14,13 @@ sys.path.insert(0, str(Path(__file__).parent))  # as pytest has it
 import cut_model
 import manpage
 
-from imagectl import cli, completion, options
+from imagectl import cli, completion
 
 ROOT = Path(__file__).parents[1]
 
 
 def _completion(shell: completion.Shell) -> str:
-    return completion.script(shell, cli.the_tree(), options.WORDS)
+    return completion.script(shell, cli.the_tree())
 
 
 GENERATED: dict[str, Callable[[], str]] = {

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import typer
 
 from imagectl import VERSION_LINE
+from imagectl.topics import EXIT_CODES
 
 DATE = "November 26, 2026"  # when it was last worth reading anew
 
@@ -54,6 +55,8 @@ def page(root: Any) -> str:
             ".Sh COMMANDS",
             *(line for command in commands for line in _described(command, _shared(commands))),
             *_shared_sections(commands),
+            ".Sh EXIT STATUS",
+            *_list(_Option(code, f"{kind and kind + ': '}{when}.") for code, kind, when in EXIT_CODES),
             ".Sh VERSION",
             f"This page is of {VERSION_LINE}.",
             "",

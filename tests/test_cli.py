@@ -85,7 +85,6 @@ def test_a_description_from_a_file(
         (["update", "a", "b", "--description", "x"], ["unexpected extra argument"]),
         (["frobnicate"], ["No such command 'frobnicate'"]),
         (["updat", "x"], ["Did you mean 'update'?"]),
-        ([], ["Missing command"]),
         (["update", "a", "--descripton", "x"], ["No such option: --descripton"]),
         (["update", "a", "--description"], ["requires an argument"]),
         (["update", "a", "-o", "xml"], ["'xml' is not one of"]),

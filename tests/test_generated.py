@@ -44,7 +44,7 @@ def test_the_man_page_has_all_commands_and_options() -> None:
     reading = ["mandoc", "-T", "ascii", "-O", "width=1000", str(MAN)]
     done = subprocess.run(reading, capture_output=True, text=True, timeout=60, check=True)
     shown = " ".join(re.sub(".\b", "", done.stdout).split())
-    commands = Commands(cli.the_tree(), {})
+    commands = Commands(cli.the_tree())
     for name, summary in commands.summaries.items():
         assert f" imagectl {name} {summary} " in shown
     for options in commands.groups.values():

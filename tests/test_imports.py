@@ -158,7 +158,7 @@ OWNERS = {
     "jmespath": {"render.query"},
     "moto": {"sandbox"},
     "platformdirs": {"cache"},
-    "typer": {"cli", "completion.commands", "options", "tree"},
+    "typer": {"completion.commands", "tree"},
     "urllib3": {"aws.transport"},
     "werkzeug": {"sandbox"},
     "yaml": {"fleet.documents", "render.data"},

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from conftest import Run
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from service import Service
 
@@ -15,7 +15,7 @@ from imagectl.errors import ImagectlError
 from imagectl.render import Presentation
 
 TREE = cli.the_tree()
-COMMANDS = list(TREE.functions)
+COMMANDS = list(TREE.entries)
 
 
 LENIENT = {"resilient_parsing": True, "ignore_unknown_options": True, "allow_extra_args": True}
@@ -98,6 +98,7 @@ BREAKS: dict[str, list[str]] = {
 
 @given(st.data())
 @example(None)
+@settings(deadline=None)
 def test_a_broken_line_wants_what_the_same_line_mended_wants(data: st.DataObject | None) -> None:
     """Whatever is wrong with a line and wherever, its options of presentation are read as if it weren't."""
     if data is None:

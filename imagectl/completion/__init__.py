@@ -5,19 +5,18 @@ image. Nothing that was typed, or came from the service or a file, may ever be e
 """
 
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from imagectl.completion import bash, fish, zsh
-from imagectl.completion.commands import REGIONS, Commands
+from imagectl.completion.commands import Commands
 
 Shell = Literal["bash", "zsh", "fish"]
 
 
-def script(shell: Shell, root: Any, words: Mapping[str, Sequence[str]]) -> str:
-    """The completion script of `root`, a Typer group; `words` are the choices behind a metavar."""
-    commands = Commands(root, {"REGION": REGIONS, **words})
+def script(shell: Shell, root: Any) -> str:
+    """The completion script of `root`, a command tree."""
+    commands = Commands(root)
     text = Path(__file__).with_name(f"template.{shell}").read_text(encoding="utf-8")
     parts = {"bash": bash, "zsh": zsh, "fish": fish}[shell].fill(commands)
     # A comment of its own stands for whole lines.

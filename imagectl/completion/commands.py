@@ -1,9 +1,11 @@
 """The command tree as the scripts need it. Knows no command by name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import typer
+
+from imagectl.tree import Kind
 
 IMAGES = "__images"  # the hidden command that a script starts
 
@@ -24,7 +26,7 @@ class Value(NamedTuple):
     """What stands behind an option, or as an argument."""
 
     kind: Literal["words", "files", "profiles", "images", "command", "any"]
-    metavar: str
+    name: str
     words: tuple[str, ...] = ()
 
 
@@ -35,19 +37,10 @@ class Option(NamedTuple):
     repeatable: bool
 
 
-_KINDS: dict[str, Literal["files", "profiles", "images", "command"]] = {
-    "FILE": "files",
-    "PROFILE": "profiles",
-    "IMAGE": "images",
-    "-- COMMAND ...": "command",
-}
-
-
 class Commands:
     """The command tree as the scripts need it. The root's own options are those of the command ''."""
 
-    def __init__(self, root: Any, words: Mapping[str, Sequence[str]]) -> None:
-        self._words = words
+    def __init__(self, root: Any) -> None:
         context = typer.Context(root, info_name="imagectl")
         named = {name: root.get_command(context, name) for name in root.list_commands(context)}
         named = {name: command for name, command in named.items() if not command.hidden}
@@ -57,9 +50,9 @@ class Commands:
         for name, command in {"": root, **named}.items():
             for param in command.get_params(typer.Context(command, **command.context_settings)):
                 if param.param_type_name == "argument":
-                    self.arguments[name] = self._value(param)
+                    self.arguments[name] = _value(command.definitions[param.name].kind)
                 elif not param.hidden:
-                    owners.setdefault(self._option(param), []).append(name)
+                    owners.setdefault(_option(param, command.definitions), []).append(name)
         # Options that the same commands have, as one group: the scripts say each once.
         self.groups: dict[tuple[str, ...], list[Option]] = {}
         for option, commands in owners.items():
@@ -78,17 +71,17 @@ class Commands:
         self.passed_valued = sorted(passed - flags)
         self.passed_flags = sorted(passed & flags)
 
-    def _option(self, param: Any) -> Option:
-        # "Default: ..." is for the help page, if there is anything else to say.
-        text = (param.help or "").partition(" Default: ")[0].removesuffix(".")
-        value = None if param.is_flag else self._value(param)
-        # By length, as Typer's own --help has its names in no order.
-        names = sorted((*param.opts, *param.secondary_opts), key=len)
-        return Option(tuple(names), text, value, param.multiple)
 
-    def _value(self, param: Any) -> Value:
-        metavar = (param.metavar or param.name.upper()).strip("[]")
-        words = getattr(param.type, "choices", None) or self._words.get(metavar, ())
-        if words:
-            return Value("words", metavar, tuple(words))
-        return Value(_KINDS.get(metavar, "any"), metavar)
+def _option(param: Any, definitions: Mapping[str, Any]) -> Option:
+    # "Default: ..." is for the help page, if there is anything else to say.
+    text = (param.help or "").partition(" Default: ")[0].removesuffix(".")
+    value = None if param.is_flag else _value(definitions[param.name].kind)
+    # By length, as Typer's own --help has its names in no order.
+    names = sorted((*param.opts, *param.secondary_opts), key=len)
+    return Option(tuple(names), text, value, param.multiple)
+
+
+def _value(kind: Kind) -> Value:
+    if kind.offers == "regions":
+        return Value("words", kind.name, REGIONS)
+    return Value(kind.offers, kind.name, kind.words)

@@ -52,7 +52,7 @@ def _zsh_value(value: Value) -> str:
         "command": " ",
         "any": " ",
     }[value.kind]
-    return f"{_zsh_text(value.metavar)}:{action}"
+    return f"{_zsh_text(value.name)}:{action}"
 
 
 def _zsh_text(text: str) -> str:

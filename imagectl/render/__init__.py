@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from imagectl.errors import ImagectlError
 from imagectl.image import Image, Outcome
+from imagectl.pages import coloured
 from imagectl.render.lines import diff_lines, error_lines, field_lines, row
 from imagectl.render.presentation import Color, Output, Presentation, can_draw, columns_of, has_color
 from imagectl.text import safe
@@ -84,6 +85,13 @@ class Face:
         """One line of our own making, at once: somebody reads it while we go on."""
         self._print(text)
         self.flush()
+
+    def page(self, text: str, *, asked_for: bool) -> None:
+        """A help page: the result where it was asked for, else talk."""
+        if asked_for:
+            self.line(coloured(text) if self.out_color else text)
+        else:
+            self._say(coloured(text) if self._err_color else text)
 
     def images(self, images: Iterable[Image]) -> None:
         """A list of images: rows in a pipe, a table on a terminal. All are read first, or none is shown."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import botocore.session
 import pexpect
@@ -25,6 +25,8 @@ from imagectl.completion import names as names_module
 from imagectl.completion import script
 from imagectl.completion.commands import REGIONS
 from imagectl.completion.names import FRESH, MOST, image_names
+from imagectl.tree import Command, Kind, Layout, Option
+from imagectl.tree import tree as tree_of
 
 COMPLETIONS = Path(__file__).parents[2] / "completions"
 FILES = {"bash": "imagectl.bash", "zsh": "_imagectl", "fish": "imagectl.fish"}
@@ -281,19 +283,18 @@ def test_the_script_evaluates_nothing(shell: str) -> None:
 
 def test_an_option_means_the_same_in_every_command() -> None:
     """The scripts say each option's value once; a command that breaks this can't be completed."""
-    app = typer.Typer(add_completion=False)
 
-    @app.command()
-    def a(*, x: bool = typer.Option(False, "--x")) -> None: ...
+    def a(*, x: Annotated[bool, Option("A flag.")] = False) -> None: ...
 
-    @app.command()
-    def b(*, x: str = typer.Option("", "--x")) -> None: ...
+    def b(*, x: Annotated[str, Option("A value.", Kind("X"))] = "") -> None: ...
 
-    @app.command("__images", hidden=True)
     def c() -> None: ...
 
+    commands = {"a": Command(a, ""), "b": Command(b, "")}
+    hidden = {"__images": Command(c, "")}
+    built = tree_of(Command(c, ""), commands, hidden=hidden, groups={}, runners=(), layout=Layout({}, {}))
     with pytest.raises(ValueError, match="same value"):
-        script("bash", typer.main.get_command(app), {})
+        script("bash", built)
 
 
 def test_all_regions_of_sagemaker_are_offered() -> None:
