@@ -13,7 +13,7 @@ from typing import Protocol, TextIO
 from imagectl.errors import EXIT_CHANGES_PENDING, ImagectlError
 from imagectl.fleet.manifest import Manifest
 from imagectl.fleet.newfile import Disk
-from imagectl.fleet.plan import LogIn, Shard, locate, look
+from imagectl.fleet.plan import LogIn, Shard, by_turns, locate, look
 from imagectl.fleet.pool import THREADS, Threads
 from imagectl.fleet.record import About, recorded
 from imagectl.fleet.run import run
@@ -84,7 +84,7 @@ def apply(
             return _preview(jobs, options, tell, face)
         with face.bar() as beat:
             tally = run(
-                jobs,
+                by_turns(jobs),
                 options.fleet,
                 rollback_file=options.rollback_file,
                 progress=progress,

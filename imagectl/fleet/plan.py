@@ -4,6 +4,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from typing import NamedTuple, Protocol
 
 from imagectl.errors import ImagectlError, Problem, usage
@@ -214,6 +215,15 @@ def look(located: Sequence[Located], size: int, *, threads: Threads = THREADS) -
 
 def _needs_role(entry: Entry) -> bool:
     return "RoleArn" in entry.update.wanted or "RoleArn" in entry.expected
+
+
+def by_turns(jobs: Sequence[Job]) -> list[Job]:
+    """Each service's jobs in their order, the services by turns: none waits for the pace of another."""
+    of_service: defaultdict[Service, list[Job]] = defaultdict(list)
+    for job in jobs:
+        of_service[job.service].append(job)
+    rounds = zip_longest(*of_service.values())
+    return [job for jobs_of_a_round in rounds for job in jobs_of_a_round if job is not None]
 
 
 class _Accounts:

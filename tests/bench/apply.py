@@ -1,6 +1,6 @@
 """Bench: `imagectl apply` against loops over single calls, against a throttling service, and as fleets grow.
 
-    python tests/bench/apply.py [--quick] [--plot FILE.svg] [--json FILE.json] [--aws PATH]
+    python tests/bench/apply.py [--quick] [--only SECTION] [--plot FILE.svg] [--json FILE.json] [--aws PATH]
 
 All against a small service on loopback, in a process of its own. Its replies take no time, so what is
 measured is the client. Figures of one machine say little about another: what is compared is measured side
@@ -18,7 +18,7 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,30 +38,12 @@ class Run(NamedTuple):
 # The service, when this file is run with `serve`.
 
 
-class Images:
-    """Images by number, a token bucket, and counts."""
+class Bucket:
+    """What one account admits in one region: `rate` a second, and as many at once from full."""
 
-    def __init__(self) -> None:
-        self.reset({})
-
-    def reset(self, how: dict[str, Any]) -> None:
-        names = [f"image-{number}" for number in range(how.get("images", 0))]
-        self.images = {name: self._image(name) for name in names}
-        self.names = names
-        self.rate = self.tokens = float(how.get("rate", 0))
+    def __init__(self, rate: float) -> None:
+        self.rate = self.tokens = rate
         self.last = 0.0
-        self.applied: Counter[str] = Counter()
-        self.requests, self.first, self.done = 0, 0.0, 0.0
-
-    def _image(self, name: str) -> dict[str, Any]:
-        return {
-            "ImageName": name,
-            "ImageArn": f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:image/{name}",
-            "ImageStatus": "CREATED",
-            "CreationTime": 1750000000.0,
-            "LastModifiedTime": 1750000000.0,
-            "Description": f"{name} as it was",
-        }
 
     def admits(self) -> bool:
         if not self.rate:
@@ -74,26 +56,80 @@ class Images:
         self.tokens -= 1
         return True
 
-    def answer(self, operation: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+
+class Place:
+    """One account's images in one region, by number, its token bucket, and counts."""
+
+    def __init__(self, account: str, region: str, images: int, rate: float) -> None:
+        prefix = f"arn:aws:sagemaker:{region}:{account}:image/"
+        self.names = [f"image-{number}" for number in range(images)]
+        self.images = {name: self._image(prefix, name) for name in self.names}
+        self.bucket = Bucket(rate)
+        self.applied: Counter[str] = Counter()
+
+    def _image(self, prefix: str, name: str) -> dict[str, Any]:
+        return {
+            "ImageName": name,
+            "ImageArn": f"{prefix}{name}",
+            "ImageStatus": "CREATED",
+            "CreationTime": 1750000000.0,
+            "LastModifiedTime": 1750000000.0,
+            "Description": f"{name} as it was",
+        }
+
+
+class Images:
+    """All places. Whose request it is and where it goes is read off its signature."""
+
+    def __init__(self) -> None:
+        self.reset({})
+
+    def reset(self, how: dict[str, Any]) -> None:
+        self.images, self.rate = how.get("images", 0), float(how.get("rate", 0))
+        self.places: dict[tuple[str, str], Place] = {}
+        self.calls: Counter[str] = Counter()
+        self.first, self.done = 0.0, 0.0
+
+    def answer(
+        self, operation: str, body: dict[str, Any], whose: tuple[str, str]
+    ) -> tuple[int, dict[str, Any]]:
+        if whose not in self.places:
+            self.places[whose] = Place(*whose, self.images, self.rate)
+        place = self.places[whose]
+        self.calls[operation] += 1
         if operation == "ListImages":
             start, size = int(body.get("NextToken", 0)), body.get("MaxResults", 10)
-            more = {"NextToken": str(start + size)} if start + size < len(self.names) else {}
-            return 200, {"Images": [self.images[n] for n in self.names[start : start + size]], **more}
-        image = self.images[body["ImageName"]]
+            more = {"NextToken": str(start + size)} if start + size < len(place.names) else {}
+            return 200, {"Images": [place.images[n] for n in place.names[start : start + size]], **more}
+        image = place.images[body["ImageName"]]
         if operation == "DescribeImage":
             return 200, image
-        self.requests += 1
         self.first = self.first or time.monotonic()
-        if not self.admits():
+        if not place.bucket.admits():
             return 400, {"__type": "ThrottlingException", "message": "Rate exceeded"}
         image["Description"] = body["Description"]
-        self.applied[image["ImageName"]] += 1
+        place.applied[image["ImageName"]] += 1
         self.done = time.monotonic()
         return 200, {"ImageArn": image["ImageArn"]}
 
     def figures(self) -> dict[str, Any]:
-        once = len(self.applied) == len(self.images) and set(self.applied.values()) <= {1}
-        return {"requests": self.requests, "seconds": self.done - self.first, "once": once}
+        once = all(
+            len(place.applied) == self.images and set(place.applied.values()) <= {1}
+            for place in self.places.values()
+        )
+        requests = self.calls["UpdateImage"]
+        return {
+            "requests": requests,
+            "reads": self.calls.total() - requests,
+            "seconds": self.done - self.first,
+            "once": once,
+        }
+
+
+def _whose(authorization: str) -> tuple[str, str]:
+    """Account and region of a signed request: an access key of these benches ends in its account."""
+    key, _, region, *_ = authorization.partition("credential=")[2].split("/")
+    return key[-12:] if key[-12:].isdecimal() else ACCOUNT, region
 
 
 async def _serve() -> None:
@@ -111,7 +147,7 @@ async def _serve() -> None:
                     name = {"l": "ListImages", "d": "DescribeImage", "u": "UpdateImage"}[
                         target.split(".")[1][0]
                     ]
-                    status, reply = images.answer(name, body)
+                    status, reply = images.answer(name, body, _whose(headers["authorization"]))
                 elif head.startswith("post /reset"):
                     images.reset(body)
                     status, reply = 200, {}
@@ -174,6 +210,38 @@ class Bench:
 
     def apply(self, manifest: Path, *more: str) -> Run:
         return self.run([*IMAGECTL, "apply", str(manifest), "--yes", *more])
+
+    def fleets(self, accounts: int, regions: int, images: int, rate: float) -> Path:
+        """A fleet in every region of every account; the manifest of them all, account by account."""
+        self._ask("/reset", {"images": images, "rate": rate})
+        numbers = [f"{number:012}" for number in range(1, accounts + 1)]
+        config = self.directory / "config"
+        config.write_text(
+            "".join(
+                f"[profile p{n}]\naws_access_key_id = AKIA{n}\naws_secret_access_key = s\n" for n in numbers
+            )
+        )
+        self.env["AWS_CONFIG_FILE"] = str(config)
+        manifest = self.directory / "fleets.jsonl"
+        with manifest.open("w") as file:
+            for n in numbers:
+                for region in range(regions):
+                    there = {"Profile": f"p{n}", "Region": f"us-east-{region + 1}", "Description": "new"}
+                    for image in range(images):
+                        file.write(f"{json.dumps({'ImageName': f'image-{image}', **there})}\n")
+        return manifest
+
+    def shards(self, manifest: Path, of: int, *more: str) -> tuple[float, list[int], float]:
+        """Seconds of so many processes side by side, their exit codes, and the memory of the largest."""
+        start, processes = time.monotonic(), []
+        for part in range(1, of + 1):
+            argv = [*IMAGECTL, "apply", str(manifest), "--yes", "--shard", f"{part}/{of}", *more]
+            processes.append(subprocess.Popen(argv, env=self.env, stdout=subprocess.DEVNULL))
+        ended = [os.wait4(process.pid, 0) for process in processes]
+        for process, (_, status, _) in zip(processes, ended, strict=True):
+            process.returncode = os.waitstatus_to_exitcode(status)
+        codes = [process.returncode for process in processes]
+        return time.monotonic() - start, codes, max(usage.ru_maxrss for *_, usage in ended) / 1024
 
     def loop(self, images: int, parallel: int, command: str) -> Run:
         """`xargs -P` around one command per image; {} is the name."""
@@ -257,14 +325,43 @@ def throttled(bench: Bench, rates: Sequence[int], seconds: float) -> list[dict[s
 
 
 def growth(bench: Bench, sizes: Sequence[int]) -> list[dict[str, Any]]:
-    """Time and memory as fleets grow, with everything to change and then with nothing."""
+    """Time, memory and requests as fleets grow, with everything to change and then with nothing."""
     found = []
     for size in sizes:
         manifest = bench.reset(size)
-        first, again = bench.apply(manifest), bench.apply(manifest)
-        assert (first.code, again.code, bench.figures()["once"]) == (0, 0, True)
+        first, once = bench.apply(manifest), bench.figures()
+        again, twice = bench.apply(manifest), bench.figures()
+        assert (first.code, again.code, twice["once"]) == (0, 0, True)
         row = {"images": size, "seconds": first.seconds, "per second": size / first.seconds}
-        found.append({**row, "peak MB": first.peak_mb, "seconds, unchanged": again.seconds})
+        row |= {"peak MB": first.peak_mb, "updates": once["requests"], "reads": once["reads"]}
+        found.append({**row, "seconds, unchanged": again.seconds, "peak MB, unchanged": again.peak_mb})
+    return found
+
+
+def accounts(
+    bench: Bench, accounts: int, regions: int, images: int, rate: float, processes: Sequence[int]
+) -> list[dict[str, Any]]:
+    """A fleet in each region of each account, all of which admit `rate` a second; by so many processes."""
+    found = []
+    for of in processes:
+        manifest = bench.fleets(accounts, regions, images, rate)
+        seconds, codes, peak = bench.shards(manifest, of, "--concurrency", "256")
+        figures = bench.figures()
+        assert not any(codes), codes
+        places = accounts * regions
+        found.append(
+            {
+                "processes": of,
+                "places": places,
+                "images": places * images,
+                "seconds": seconds,
+                # From the first update to the last, of what is admitted after the burst in all buckets.
+                "share of the admitted rate": (images - rate) / rate / figures["seconds"],
+                "updates": figures["requests"],
+                "each once": figures["once"],
+                "peak MB of a process": peak,
+            }
+        )
     return found
 
 
@@ -299,32 +396,54 @@ def plot(path: str, results: dict[str, list[dict[str, Any]]]) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(15, 4.2), layout="constrained")
-    rows = results["compare"]
-    bars = left.barh([row["what"] for row in rows], [row["seconds"] for row in rows], color="#4c72b0")
-    left.bar_label(bars, fmt="%.1f s", padding=3)
-    left.invert_yaxis()
-    left.margins(x=0.15)
-    left.set(title=f"{rows[0]['images']} updates", xlabel="seconds")
-    for what in dict.fromkeys(row["what"] for row in results["throttled"]):
-        mine = [row for row in results["throttled"] if row["what"] == what]
-        rates = [row["admitted per second"] for row in mine]
-        middle.plot(rates, [row["share of the admitted rate"] for row in mine], marker="o", label=what)
-    middle.axhline(0.95, color="grey", linestyle=":")
-    middle.set(title="Throttled", xlabel="requests per second that are admitted", ylabel="share achieved",
-               ylim=(0, 1.05))  # fmt: skip
-    middle.legend(fontsize="small")
-    sizes = [row["images"] for row in results["growth"]]
-    right.plot(sizes, [row["seconds"] for row in results["growth"]], marker="o", label="all change, s")
-    right.plot(
-        sizes, [row["seconds, unchanged"] for row in results["growth"]], marker="o", label="none changes, s"
+    panels = {"compare": _bars, "throttled": _shares, "growth": _curves, "accounts": _processes}
+    drawn = [name for name in panels if results.get(name)]
+    figure, axes = plt.subplots(
+        1, len(drawn), figsize=(5 * len(drawn), 4.2), layout="constrained", squeeze=False
     )
-    right.plot(
-        sizes, [row["peak MB"] for row in results["growth"]], marker="s", color="grey", label="peak, MB"
-    )
-    right.set(title="Growth", xlabel="images", xscale="log", yscale="log")
-    right.legend(fontsize="small")
+    for name, axis in zip(drawn, axes[0], strict=True):
+        panels[name](axis, results[name])
     figure.savefig(path)
+
+
+def _bars(axis: Any, rows: Sequence[dict[str, Any]]) -> None:
+    bars = axis.barh([row["what"] for row in rows], [row["seconds"] for row in rows], color="#4c72b0")
+    axis.bar_label(bars, fmt="%.1f s", padding=3)
+    axis.invert_yaxis()
+    axis.margins(x=0.15)
+    axis.set(title=f"{rows[0]['images']} updates", xlabel="seconds")
+
+
+def _shares(axis: Any, rows: Sequence[dict[str, Any]]) -> None:
+    for what in dict.fromkeys(row["what"] for row in rows):
+        mine = [row for row in rows if row["what"] == what]
+        rates = [row["admitted per second"] for row in mine]
+        axis.plot(rates, [row["share of the admitted rate"] for row in mine], marker="o", label=what)
+    axis.axhline(0.95, color="grey", linestyle=":")
+    axis.set(title="Throttled", xlabel="requests per second that are admitted", ylabel="share achieved")
+    axis.set(ylim=(0, 1.05))
+    axis.legend(fontsize="small")
+
+
+def _curves(axis: Any, rows: Sequence[dict[str, Any]]) -> None:
+    sizes = [row["images"] for row in rows]
+    for key, label, style in (
+        ("seconds", "all change, s", {"marker": "o"}),
+        ("seconds, unchanged", "none changes, s", {"marker": "o"}),
+        ("peak MB", "peak, MB", {"marker": "s", "color": "grey"}),
+    ):
+        axis.plot(sizes, [row[key] for row in rows], label=label, **style)
+    axis.set(title="Growth", xlabel="images", xscale="log", yscale="log")
+    axis.legend(fontsize="small")
+
+
+def _processes(axis: Any, rows: Sequence[dict[str, Any]]) -> None:
+    axis.plot(
+        [row["processes"] for row in rows], [row["share of the admitted rate"] for row in rows], marker="o"
+    )
+    axis.axhline(0.95, color="grey", linestyle=":")
+    axis.set(title=f"{rows[0]['places']} places, {rows[0]['images']} images", xlabel="processes (--shard)")
+    axis.set(ylabel="share of the admitted rate", ylim=(0, 1.05))
 
 
 @contextmanager
@@ -341,6 +460,9 @@ def service() -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="small fleets: to see that all works")
+    parser.add_argument(
+        "--only", metavar="SECTION", action="append", help="compare, throttled, growth, accounts"
+    )
     parser.add_argument("--plot", metavar="FILE", help="SVG or PNG")
     parser.add_argument("--json", metavar="FILE", help="the figures")
     parser.add_argument("--aws", default=shutil.which("aws"), help="the AWS CLI to compare with")
@@ -349,14 +471,29 @@ def main() -> None:
         bench = Bench(url, Path(directory), options.aws)
         bench.apply(bench.reset(1))  # leaves the cut service model, as on any machine in use
         quick = options.quick
-        results = {
-            "compare": compare(bench, 8 if quick else 100),
-            "throttled": throttled(bench, (20,) if quick else (5, 20, 50), 3 if quick else 20),
-            "growth": growth(bench, (10, 100) if quick else (100, 300, 1000, 3000, 10_000)),
+        sections: dict[str, tuple[str, Callable[[], list[dict[str, Any]]]]] = {
+            "compare": (
+                "One apply, and loops over single calls",
+                lambda: compare(bench, 8 if quick else 100),
+            ),
+            "throttled": (
+                "Against a token bucket",
+                lambda: throttled(bench, (20,) if quick else (5, 20, 50), 3 if quick else 20),
+            ),
+            "growth": (
+                "As fleets grow",
+                lambda: growth(bench, (10, 100) if quick else (100, 1000, 10_000, 100_000)),
+            ),
+            "accounts": (
+                "Many accounts and regions, each with a token bucket",
+                lambda: accounts(bench, *((2, 2, 10, 5, (1, 2)) if quick else (10, 10, 100, 10, (1, 2, 4)))),
+            ),
         }
-    table("One apply, and loops over single calls", results["compare"])
-    table("Against a token bucket", results["throttled"])
-    table("As fleets grow", results["growth"])
+        results = {}
+        for name in options.only or sections:
+            title, measure = sections[name]
+            results[name] = measure()
+            table(title, results[name])
     if options.json:
         Path(options.json).write_text(f"{json.dumps(results, indent=2)}\n")
     if options.plot:

@@ -1118,3 +1118,14 @@ def test_names_that_differ_in_case_are_different_images(run: Run, service: Servi
     by_arn = json.dumps({"ImageArn": service.arn("img"), "DisplayName": "y"}).encode()
     assert run("apply", "--yes", stdin=by_arn).code == 0
     assert service.images["IMG"]["DisplayName"] == "y"
+
+
+def test_services_take_turns(run: Run, accounts: dict[str, Service]) -> None:
+    """An account that admits little doesn't hold up the others; each one's images are done in order."""
+    for at in accounts.values():
+        fleet(at, 4)
+    names = [f"image-{number}" for number in range(4)]
+    manifest = lines(*({"ImageName": n, "Description": "new", "Profile": p} for p in accounts for n in names))
+    result = run("apply", "--yes", "-o", "json", "--concurrency", "1", stdin=manifest)
+    order = [json.loads(line)["Line"] for line in result.stdout.splitlines()]
+    assert order == [1, 5, 2, 6, 3, 7, 4, 8]
