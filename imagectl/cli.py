@@ -16,7 +16,7 @@ from imagectl.aws.connection import Connection
 from imagectl.aws.sagemaker import SageMaker
 from imagectl.constraints import violations, wrong
 from imagectl.errors import EXIT_CHANGES_PENDING, EXIT_CODES, ImagectlError, Problem
-from imagectl.image import PAGE, STATUSES, ImageUpdate, Outcome, Progress
+from imagectl.image import LOOK, PAGE, STATUSES, ImageUpdate, Outcome, Progress
 from imagectl.options import (
     CONNECTION,
     COUNT,
@@ -474,7 +474,7 @@ def complete_images(
 
         def fetch(contained: str) -> Iterator[str]:
             asked = {"NameContains": contained} if contained else {}
-            return (image.name for image in connect(connection).list(glance=True, **asked))
+            return (image.name for image in connect(connection).list(within=LOOK, **asked))
 
         directory = cache_dir()
         for name in image_names(prefix, fetch, key=whose(connection), directory=directory):
@@ -565,7 +565,7 @@ def _did_you_mean(service: SageMaker, name: str) -> str | None:
     from difflib import get_close_matches
 
     try:
-        names = [image.name for image in islice(service.list(glance=True), PAGE)]
+        names = [image.name for image in islice(service.list(within=LOOK), PAGE)]
     except ImagectlError:
         return None
     return next(iter(get_close_matches(name, names, n=1)), None)

@@ -21,6 +21,7 @@ MOVING = frozenset({"CREATING", "UPDATING"})  # states that pass
 DEAD_ENDS = frozenset({"CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED", "DELETING"})
 
 PAGE = 100  # images in a page of ListImages, at most
+LOOK = 10.0  # seconds that a look among many may take: what fails is looked at again anyway
 
 # Compiled where they are used: most runs see no ARN and no region before botocore does.
 _REGION = r"(?![0-9]+\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -188,11 +189,14 @@ class Service(Protocol):
     def once(self) -> "Service":
         """The same service, each call tried once: for who paces and repeats calls as a whole."""
 
-    def describe(self, name: str, *, glance: bool = False) -> Image:
-        """Read one image; `glance` is one look among many: one attempt, short timeouts."""
+    def describe(self, name: str, *, within: float | None = None) -> Image:
+        """Read one image; `within` makes it one look among many: one attempt of so many seconds at most."""
 
     def update(self, update: ImageUpdate, progress: Progress) -> str:
         """Send one UpdateImage and return the ARN; `progress` says from when on it may have arrived."""
 
-    def list(self, *, glance: bool = False, **filters: Any) -> Iterator[Image]:
-        """All images that match ListImages' parameters, page after page as they are asked for."""
+    def list(self, *, within: float | None = None, **filters: Any) -> Iterator[Image]:
+        """All images that match ListImages' parameters, page after page as they are asked for.
+
+        `within` is how many seconds all of it may take, each page tried once.
+        """

@@ -141,10 +141,16 @@ def _connection(
         ),
     ] = None,
     connect_timeout: Annotated[
-        str, Option("How long to wait for a connection.", DURATION, group=CONNECTION)
+        str,
+        Option("How long to wait for a connection, up to the end of TLS.", DURATION, group=CONNECTION),
     ] = f"{_UNSAID.connect_timeout:g}s",
     read_timeout: Annotated[
-        str, Option("How long to wait for a reply.", DURATION, group=CONNECTION)
+        str,
+        Option(
+            "How long to wait for a reply, and for each part of it; the whole may take twice that.",
+            DURATION,
+            group=CONNECTION,
+        ),
     ] = f"{_UNSAID.read_timeout:g}s",
     max_attempts: Annotated[
         str | None,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from imagectl.errors import Applied, ImagectlError
-from imagectl.image import DEAD_ENDS, MOVING, Image, ImageUpdate, Outcome, Progress, Service, diff
+from imagectl.image import DEAD_ENDS, LOOK, MOVING, Image, ImageUpdate, Outcome, Progress, Service, diff
 
 Watch = Callable[[str], None]  # is told the status, each time it was looked up
 
@@ -148,7 +148,7 @@ def _find_out(
     start, delay, moved = clock.now(), 0.5, False
     while True:
         try:
-            image = service.describe(update.name, glance=True)
+            image = service.describe(update.name, within=LOOK)
         except ImagectlError as failure:
             if failure.kind == "not-found":
                 return "not-applied"
@@ -188,7 +188,7 @@ def settle(
     start, delay, status, trouble = clock.now(), 0.4, "", None
     while True:
         try:
-            image = service.describe(update.name, glance=True)
+            image = service.describe(update.name, within=look(timeout - (clock.now() - start)))
         except ImagectlError as failure:
             if failure.kind not in PASSING:
                 raise accepted_but(failure, update) from failure.__cause__
@@ -208,6 +208,11 @@ def settle(
         clock.pause(min(delay, max(timeout - waited, 0.05)))
         # Updates settle within half a minute as a rule: while that is likely, news is under 2 s old.
         delay = min(delay * 1.4, 1.5 if waited < 120 else 5.0)
+
+
+def look(left: float) -> float:
+    """How long a look may take where `left` seconds are left of a wait: it ends at most one second late."""
+    return min(max(left, 1.0), LOOK)
 
 
 def is_settled(

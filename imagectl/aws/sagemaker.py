@@ -20,9 +20,9 @@ from imagectl.image import PAGE, PROPERTIES, Image, ImageArn, ImageUpdate, Progr
 if TYPE_CHECKING:
     from imagectl.aws.transport import Transport  # it imports botocore
 
-# A look among many (polls, suggestions, completion): one attempt that doesn't outlast the patience of
-# who waits, whatever the options say about the request that matters.
-_GLANCE_CONNECT, _GLANCE_READ, _GLANCE_WHOLE = 2.0, 5.0, 10.0
+# Of a look among many (polls, suggestions, completion), whatever the options say about the request that
+# matters.
+_LOOK_CONNECT, _LOOK_READ = 2.0, 5.0
 
 
 class SageMaker:
@@ -45,7 +45,7 @@ class SageMaker:
         self._log = log
         self._local = threading.local()
         self._lock = threading.Lock()
-        self._glancing: Any = None
+        self._looking: Any = None
         self._unproven = False
         self._claim: str | None = None
         self._region = region
@@ -71,9 +71,10 @@ class SageMaker:
         """
         self._unproven, self._claim = True, claim
 
-    def describe(self, name: str, *, glance: bool = False) -> Image:
-        """DescribeImage. `glance`: one attempt with short timeouts, for who looks again anyway."""
-        reply = self._call("DescribeImage", {"ImageName": name}, name=name, glance=glance)
+    def describe(self, name: str, *, within: float | None = None) -> Image:
+        """DescribeImage."""
+        until = _moment(within)
+        reply = self._call("DescribeImage", {"ImageName": name}, name=name, until=until)
         image = Image({key: value for key, value in reply.items() if key != "ResponseMetadata"})
         self._check(reply, "DescribeImage", name)
         if not _is_image(reply) or not image.status:
@@ -97,11 +98,11 @@ class SageMaker:
         progress.outcome = "applied"
         return arn
 
-    def list(self, *, glance: bool = False, **filters: Any) -> Iterator[Image]:
+    def list(self, *, within: float | None = None, **filters: Any) -> Iterator[Image]:
         """ListImages, page after page as they are asked for; `filters` are its parameters."""
-        params, seen = {"MaxResults": PAGE, **filters}, set()
+        params, seen, until = {"MaxResults": PAGE, **filters}, set(), _moment(within)
         while True:
-            reply = self._call("ListImages", params, glance=glance)
+            reply = self._call("ListImages", params, until=until)
             listed, token = reply.get("Images"), reply.get("NextToken")
             if not isinstance(listed, list) or not all(map(_is_image, listed)) or not _is_text(token):
                 raise self._foreign(reply, "ListImages")
@@ -129,18 +130,17 @@ class SageMaker:
         client.meta.events.register("response-received.sagemaker", self._on_reply)
         return client
 
-    def _glance_client(self) -> Any:
+    def _looking_client(self) -> Any:
         with self._lock:
-            if self._glancing is None:
-                self._glancing = self._new_client(attempts=1)
-            return self._glancing
+            if self._looking is None:
+                self._looking = self._new_client(attempts=1)
+            return self._looking
 
-    def _patience(self, *, glance: bool) -> Patience:
+    def _patience(self, until: float | None) -> Patience:
         connect, read = self._connection.connect_timeout, self._connection.read_timeout
-        if not glance:
+        if until is None:
             return Patience(connect, read)
-        until = time.monotonic() + _GLANCE_WHOLE
-        return Patience(min(connect, _GLANCE_CONNECT), min(read, _GLANCE_READ), until)
+        return Patience(min(connect, _LOOK_CONNECT), min(read, _LOOK_READ), until)
 
     def _call(
         self,
@@ -149,15 +149,18 @@ class SageMaker:
         *,
         name: str | None = None,
         attempts: Attempts | None = None,
-        glance: bool = False,
+        until: float | None = None,
     ) -> dict[str, Any]:
-        """One operation; raises ImagectlError for whatever goes wrong with it."""
+        """One operation; raises ImagectlError for whatever goes wrong with it.
+
+        With `until`, a moment of the monotonic clock, it is one attempt that ends by then.
+        """
         from botocore import xform_name
 
         self._local.attempts = attempts = attempts or Attempts()
-        client = self._glance_client() if glance else self._client
+        client = self._client if until is None else self._looking_client()
         try:
-            with self._transport.call(self._patience(glance=glance), attempts.write):
+            with self._transport.call(self._patience(until), attempts.write):
                 reply: dict[str, Any] = getattr(client, xform_name(operation))(**params)
         except ImagectlError as unsigned:  # there were no credentials to sign it with
             raise unsigned.but(**self._facts(operation, name, attempts)) from unsigned.__cause__
@@ -228,6 +231,10 @@ class SageMaker:
             http_status=meta.get("HTTPStatusCode"),
             outcome="unknown" if operation == "UpdateImage" else None,
         )
+
+
+def _moment(within: float | None) -> float | None:
+    return None if within is None else time.monotonic() + within
 
 
 def _is_text(value: object) -> bool:

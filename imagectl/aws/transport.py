@@ -9,6 +9,7 @@ repeats. Imported only where botocore is imported already.
 import http.client
 import io
 import os
+import queue
 import select
 import socket
 import ssl
@@ -250,11 +251,34 @@ def _authorization(parts: SplitResult) -> tuple[tuple[str, str], ...]:
 # How to get there. What fails here fails before anything of a request is written.
 
 
+def _addresses(host: str, port: int, patience: float) -> Any:
+    """What getaddrinfo says, in a thread: no name server can be told how long it may take."""
+    said: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            said.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as exc:
+            said.put(exc)
+
+    try:
+        threading.Thread(target=ask, daemon=True).start()
+    except RuntimeError:  # no thread can be had: then it takes what it takes
+        ask()
+    try:
+        found = said.get(timeout=patience)
+    except queue.Empty:
+        raise TimeoutError("no name server answered in time") from None
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
 def _dial(server: _Server, left: Callable[[], float]) -> socket.socket:
     trouble: OSError = OSError("the name has no address")
     # Not every resolver takes the dot that `localhost.` may have.
     host = server.host.removesuffix(".") if is_loopback(server.host) else server.host
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, server.port, type=socket.SOCK_STREAM):
+    for family, kind, protocol, _, address in _addresses(host, server.port, left()):
         try:
             sock = socket.socket(family, kind, protocol)
         except OSError as exc:  # IPv6 may be known and not be had

@@ -13,7 +13,7 @@ from imagectl.fleet.manifest import Entry
 from imagectl.fleet.pool import Event, Threads
 from imagectl.fleet.rate import Pace
 from imagectl.fleet.settling import Waiting, Watcher
-from imagectl.image import MOVING, Change, Image, ImageUpdate, Outcome, Progress, Service, diff
+from imagectl.image import LOOK, MOVING, Change, Image, ImageUpdate, Outcome, Progress, Service, diff
 from imagectl.update import PASSING, Clock, look_up
 
 _MOST_THROTTLES = 10  # of one image, whose requests are paced: the rest of the fleet goes on without it
@@ -225,7 +225,7 @@ class Sender:
         start, delay = self._clock.now(), 0.3
         while True:
             try:
-                image: Image | None = job.service.describe(job.outcome.name, glance=True)
+                image: Image | None = job.service.describe(job.outcome.name, within=LOOK)
             except ImagectlError as failure:
                 if failure.kind not in PASSING or self._clock.now() - start >= _PATIENCE:
                     raise failure.but(outcome="not-applied") from failure.__cause__

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from imagectl.errors import ImagectlError
 from imagectl.fleet.pool import Event, Lock, Threads
 from imagectl.image import PAGE, Image, ImageUpdate, Service
-from imagectl.update import PASSING, Clock, accepted_but, is_settled, pending
+from imagectl.update import PASSING, Clock, accepted_but, is_settled, look, pending
 
 
 @dataclass(slots=True)
@@ -91,18 +91,20 @@ class Watcher:
 
     def _read(self, batch: dict[str, Waiting]) -> Iterator[tuple[str, Image]]:
         """How the images are now, in as few calls as will do. ListImages doesn't tell the role."""
+        oldest = self.clock.now() - min(one.since for one in batch.values())
+        within = look(self.timeout - oldest)
         if len(batch) * PAGE <= self.listed:
             singly = list(batch)
         else:
             singly = []
-            for image in self.service.list(glance=True):
+            for image in self.service.list(within=within):
                 name = image.name
                 if name in batch and "RoleArn" in batch[name].update.wanted and image.status == "CREATED":
                     singly.append(name)
                 elif name in batch:
                     yield name, image
         for name in singly:
-            yield name, self.service.describe(batch[name].update.name, glance=True)
+            yield name, self.service.describe(batch[name].update.name, within=within)
 
     def _give_up(self, batch: dict[str, Waiting], failure: ImagectlError) -> None:
         for name, one in batch.items():

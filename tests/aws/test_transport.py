@@ -452,6 +452,49 @@ def test_a_damaged_certificate_in_a_bundle(run: Run, tmp_path: Path) -> None:
     assert found.message == f"the CA bundle '{path}' holds a certificate that is damaged"
 
 
+def test_a_name_server_that_is_silent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To look a name up is part of the time to connect."""
+    ended = threading.Event()
+
+    def silent(*_: object, **__: object) -> None:
+        ended.wait(60)
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    start = time.monotonic()
+    found = told(run(*UPDATE, "--endpoint-url", ENDPOINT, "--connect-timeout", "0.2s", "--max-attempts", "1"))
+    ended.set()
+    assert found[:3] == (6, "transient", "not-applied")
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("argv", [("wait", "my-image"), UPDATE[:-2]], ids=["wait", "update"])
+@pytest.mark.parametrize("hangs", ["no reply", "drips"])
+def test_a_look_ends_with_the_wait(
+    run: Run, serve: Callable[..., Server], service: Service, argv: tuple[str, ...], hangs: str
+) -> None:
+    """--timeout ends a wait whatever the service does, long before --read-timeout."""
+    server: list[Server] = []
+    looks = drip(DRIPS["body"], server) if hangs == "drips" else lambda c: server[0].wait(30) and None
+    updated = json.dumps({"ImageArn": service.arn("my-image")}).encode()
+
+    def act(connection: socket.socket) -> None:
+        while head := connection.recv(65536, socket.MSG_PEEK):
+            if b"UpdateImage" not in head:
+                looks(connection)
+                return
+            read_request(connection)
+            connection.sendall(reply(updated))
+
+    server.append(serve(act))
+    start = time.monotonic()
+    flags = ("--wait",) if argv[0] == "update" else ()
+    url = f"http://127.0.0.1:{server[0].port}"
+    found = told(run(*argv, *flags, "--timeout", "0.5s", "--endpoint-url", url, "-o", "json"))
+    assert time.monotonic() - start < 5
+    assert found.code == (8 if flags else 6)
+    assert found.outcome == ("applied" if flags else None)
+
+
 # Proxies.
 
 

@@ -1004,7 +1004,7 @@ class Memory(nouns.Service):
         fields = {"ImageName": name, "ImageArn": arn, "ImageStatus": "CREATED", **self.images[name]}
         return Image({key: value for key, value in fields.items() if role or key != "RoleArn"})
 
-    def describe(self, name: str, *, glance: bool = False) -> Image:
+    def describe(self, name: str, *, within: float | None = None) -> Image:
         return self._image(name, role=True)
 
     def update(self, update: ImageUpdate, progress: Progress) -> str:
@@ -1016,7 +1016,7 @@ class Memory(nouns.Service):
                 self.images[update.name][key] = value
         return self._image(update.name, role=True).arn
 
-    def list(self, *, glance: bool = False, **filters: Any) -> Iterator[Image]:
+    def list(self, *, within: float | None = None, **filters: Any) -> Iterator[Image]:
         return (self._image(name, role=False) for name in list(self.images))
 
 

@@ -82,8 +82,8 @@ class Client:
         single.attempts = 1
         return single
 
-    def describe(self, name: str, *, glance: bool = False) -> Image:
-        fields = self._call("DescribeImage", name, lambda: self._backend.describe(name), glance=glance)
+    def describe(self, name: str, *, within: float | None = None) -> Image:
+        fields = self._call("DescribeImage", name, lambda: self._backend.describe(name), within=within)
         if "ImageArn" not in fields:
             raise self._foreign("DescribeImage", name)
         return Image(fields)
@@ -103,10 +103,10 @@ class Client:
         progress.outcome = "applied"
         return str(fields["ImageArn"])
 
-    def list(self, *, glance: bool = False, **_filters: Any) -> Iterator[Image]:
+    def list(self, *, within: float | None = None, **_filters: Any) -> Iterator[Image]:
         token = 0
         while True:
-            page = self._call("ListImages", "", partial(self._backend.list, token), glance=glance)
+            page = self._call("ListImages", "", partial(self._backend.list, token), within=within)
             if "Images" not in page:
                 raise self._foreign("ListImages", None)
             yield from map(Image, page["Images"])
@@ -121,13 +121,13 @@ class Client:
         arrives: Callable[[], Any],
         *,
         call: Attempts | None = None,
-        glance: bool = False,
+        within: float | None = None,
     ) -> dict[str, Any]:
         call = call or Attempts()
-        attempts = 1 if glance else self.attempts
+        attempts = 1 if within else self.attempts
         for number in range(1, attempts + 1):
             try:
-                return self._try(operation, name, arrives, call, glance=glance)
+                return self._try(operation, name, arrives, call, within=within)
             except Exception as failure:
                 if number < attempts and _is_repeated(failure):
                     self._scheduler.sleep(self._scheduler.jitter() * min(2 ** (number - 1), 20))
@@ -140,7 +140,7 @@ class Client:
         raise AssertionError
 
     def _try(
-        self, operation: str, name: str, arrives: Callable[[], Any], call: Attempts, *, glance: bool
+        self, operation: str, name: str, arrives: Callable[[], Any], call: Attempts, *, within: float | None
     ) -> dict[str, Any]:
         """One attempt, until its reply is there or given up."""
         scheduler, network = self._scheduler, self._network
@@ -160,8 +160,8 @@ class Client:
             late = network.late if fate.carried == "late" else 0
             scheduler.at(scheduler.now + there + late, lambda: answers.append(carry_out()))
         patience = network.read_timeout if fate.raises != "ConnectTimeoutError" else network.connect_timeout
-        if glance:
-            patience = min(patience, 5.0 if fate.raises != "ConnectTimeoutError" else 2.0)
+        if within:
+            patience = min(patience, within, 5.0 if fate.raises != "ConnectTimeoutError" else 2.0)
         scheduler.sleep(patience if fate.slow else there + back)
         if fate.raises:
             failure = _EXCEPTIONS[fate.raises]()
