@@ -184,7 +184,10 @@ class Shells:
         )
         return ["zsh", "-d", "-i"]
 
-    def _fish(self, _name: str, file: Path, _env: dict[str, str], settings: str) -> list[str]:
+    def _fish(self, _name: str, file: Path, env: dict[str, str], settings: str) -> list[str]:
+        # Else a fish that is started for the first time reads all man pages of the machine, behind our back.
+        env["XDG_DATA_HOME"] = str(self.home / "data")
+        (self.home / "data/fish/generated_completions").mkdir(parents=True)
         (self.home / "init.fish").write_text(
             f"""
             stty kill undef
