@@ -8,12 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from imagectl import VERSION_LINE, tree
-from imagectl.aws.connect import Logins, connect
 from imagectl.aws.connection import Connection
-from imagectl.aws.sagemaker import SageMaker
 from imagectl.constraints import violations, wrong
 from imagectl.errors import EXIT_CHANGES_PENDING, EXIT_CODES, ImagectlError, Problem
 from imagectl.image import LOOK, PAGE, STATUSES, ImageUpdate, Outcome, Progress
@@ -51,6 +49,9 @@ from imagectl.render import Face, Presentation
 from imagectl.text import quote
 from imagectl.topics import TOPICS
 from imagectl.tree import Argument, Command, HelpWanted, Layout, Option
+
+if TYPE_CHECKING:
+    from imagectl.aws.sagemaker import SageMaker
 
 
 class Request(NamedTuple):
@@ -123,6 +124,7 @@ def update(
 
     def run(face: Face, progress: Progress) -> int:
         from imagectl import update as verb
+        from imagectl.aws.connect import connect
 
         options = verb.Options(dry_run=dry_run, if_changed=if_changed, wait=wait, timeout=patience)
         progress.name, progress.resume = name, f"imagectl wait {name}"
@@ -167,6 +169,8 @@ def show(
     problems += wrong("ImageName", name)
 
     def run(face: Face, progress: Progress) -> int:
+        from imagectl.aws.connect import connect
+
         service = connect(connection, arn=arn, log=face.log)
         progress.name = name
         with _helpful(face, service, progress):
@@ -229,6 +233,8 @@ def list_(
     most = count_of("--limit", limit, problems)
 
     def run(face: Face, _progress: Progress) -> int:
+        from imagectl.aws.connect import connect
+
         asked: dict[str, Any] = {key: value for key, value in filters.items() if value is not None}
         if most and not statuses:
             asked["MaxResults"] = min(most, PAGE)
@@ -266,6 +272,7 @@ def wait(
 
     def run(face: Face, progress: Progress) -> int:
         from imagectl import update as verb
+        from imagectl.aws.connect import connect
 
         progress.name, progress.resume = name, f"imagectl wait {name}"
         service = connect(connection, arn=arn, log=face.log)
@@ -373,6 +380,7 @@ def apply(
     def run(face: Face, progress: Progress) -> int:
         import gc
 
+        from imagectl.aws.connect import Logins
         from imagectl.update import Clock
 
         gc.enable()  # what short commands do without
@@ -467,6 +475,8 @@ def complete_images(
     problems.clear()  # they are told when the line is run, not at TAB
 
     def run(face: Face, _progress: Progress) -> int:
+        from imagectl.aws.connect import connect
+
         if wrong_line:
             return 0
         from imagectl.cache import cache_dir
@@ -541,7 +551,7 @@ def _wait_command(name: str, connection: Connection, region: str) -> str:
 
 
 @contextmanager
-def _helpful(face: Face, service: SageMaker, progress: Progress) -> Iterator[None]:
+def _helpful(face: Face, service: "SageMaker", progress: Progress) -> Iterator[None]:
     """Add to an error what this command knows: how to go on waiting, which name was meant."""
     try:
         yield
@@ -560,7 +570,7 @@ def _helpful(face: Face, service: SageMaker, progress: Progress) -> Iterator[Non
         raise
 
 
-def _did_you_mean(service: SageMaker, name: str) -> str | None:
+def _did_you_mean(service: "SageMaker", name: str) -> str | None:
     """The account's image of the most similar name. Best effort: its failure changes nothing."""
     from difflib import get_close_matches
 

@@ -1,7 +1,7 @@
 """Every setting that decides where and as whom to call: valid, empty, nonsense, with a line end.
 
 What is not valid is exit 4 and names the variable, or the profile and its key, and never a secret. The table
-of `pytest tests/aws/test_settings.py --table` shows what each came to.
+of `pytest tests/aws/test_settings.py --table -m ''` shows what each came to.
 """
 
 import json
@@ -15,7 +15,6 @@ from service import Service
 
 ROLE = "arn:aws:iam::123456789012:role/deploy"
 NONSENSE = "non sense!"
-CASES = ("valid", "empty", "nonsense", "line end")
 Cell = Callable[[str, object], None]
 
 
@@ -67,7 +66,9 @@ def certificates() -> str:
     return str(where())
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param("valid", marks=pytest.mark.slow), "empty", "nonsense", "line end"]
+)
 @pytest.mark.parametrize("name", VARIABLES)
 def test_a_variable(
     run: Run,
@@ -163,7 +164,8 @@ def everybody(world: World) -> World:
 
 @pytest.mark.parametrize(
     ("name", "case"),
-    [(name, case) for name in SETTINGS for case in ("valid", "empty", "nonsense")]
+    [pytest.param(name, "valid", marks=pytest.mark.slow) for name in SETTINGS]
+    + [(name, case) for name in SETTINGS for case in ("empty", "nonsense")]
     + [(name, "too short") for name in TOO_SHORT],
 )
 def test_a_setting_of_a_profile(

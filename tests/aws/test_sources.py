@@ -1,6 +1,6 @@
 """Every source of credentials, and all that can become of it: exit code, and who is named for it.
 
-`pytest tests/aws/test_sources.py --table` prints what each came to.
+`pytest tests/aws/test_sources.py --table -m ''` prints what each came to.
 """
 
 import json
@@ -309,7 +309,14 @@ CODES = {"works": 0, "renewed": 0, "refused": 4, "down": 6, "expired": 4, "ends"
 
 
 @pytest.mark.parametrize(
-    ("name", "case"), [(n, c) for n, source in SOURCES.items() for c in CODES if c != "down" or source.down]
+    ("name", "case"),
+    [
+        # What is renewed has worked.
+        pytest.param(name, case, marks=[pytest.mark.slow] if case == "works" else [])
+        for name, source in SOURCES.items()
+        for case in CODES
+        if case != "down" or source.down
+    ],
 )
 def test_a_source_of_credentials(
     run: Run, world: World, name: str, case: str, record_property: Callable[[str, object], None]
@@ -437,7 +444,12 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("shape", BROKEN)
+USUAL = {"page", "numbers", "xml without end", "sso without date"}
+
+
+@pytest.mark.parametrize(
+    "shape", [pytest.param(shape, marks=[] if shape in USUAL else [pytest.mark.slow]) for shape in BROKEN]
+)
 def test_an_answer_of_any_shape_is_nobody_s_bug_but_the_source_s(run: Run, world: World, shape: str) -> None:
     """Exit 4, a whole sentence that names the source, and nothing of what it said."""
     names = ["role of a profile", "SSO", "SSO, refreshed", "aws login", "container", "credential_process"]
