@@ -426,8 +426,8 @@ def sandbox(
         from imagectl import sandbox as server
 
         if command:
-            return server.run_command(command, update_seconds=seconds)
-        server.serve_forever(face.line, update_seconds=seconds)
+            return server.run_command(command, update_seconds=seconds, note=face.note)
+        server.serve_forever(face.line, update_seconds=seconds, note=face.note)
         return 0
 
     return Request(Presentation(), run)
@@ -584,7 +584,7 @@ def _did_you_mean(service: "SageMaker", name: str) -> str | None:
 def _magic_names() -> tuple[str, Rows]:
     from imagectl.sandbox.service import MAGIC
 
-    return "Magic names", list(MAGIC.items())
+    return "Magic names", [(name, magic.says) for name, magic in MAGIC.items()]
 
 
 # The door to the whole command line.

@@ -3,79 +3,32 @@
 Owns what moto lacks (five operations, states that pass with time, failures on demand), the server, and
 the environment that leads any AWS client there. Only cli and tests may import it; moto is imported when a
 server is asked for, because it is an extra, and slow. One server at a time in a process: the operations
-are put on a class of moto's. Longer than its neighbours because it stands in for a whole service; that
-service is `_Service` and `_check`, which know nothing of moto or HTTP.
+are put on a class of moto's. What the service does is in `service`, how a client gets here in `environment`.
 """
 
 import os
-import shlex
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagectl.errors import ENDING, ImagectlError, Terminated
 from imagectl.installed import adding
-from imagectl.sandbox.service import JSON, OPERATIONS, Service, aws_error
+from imagectl.sandbox.environment import Sandbox
+from imagectl.sandbox.service import JSON, OPERATIONS, ORDINARY, Service, aws_error
+
+__all__ = ["Sandbox", "run_command", "serve", "serve_forever"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from werkzeug.serving import BaseWSGIServer
-
-# Variables of AWS's that choose how a client behaves, not whom it speaks to.
-_KEPT = frozenset({"AWS_DEFAULT_OUTPUT", "AWS_MAX_ATTEMPTS", "AWS_PAGER", "AWS_RETRY_MODE"})
-# What leads away from the sandbox, and may be set in another shell than the one that started it.
-_ASTRAY = (
-    *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CA_BUNDLE"),
-    *("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"),
-    "AWS_ENDPOINT_URL_STS",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Sandbox:
-    """A running sandbox, and how a client finds it."""
-
-    endpoint_url: str
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The variables to set; `applied_to` also takes away those that lead elsewhere."""
-        return {
-            "AWS_ENDPOINT_URL": self.endpoint_url,  # every other service too: nothing may leave loopback
-            "AWS_ENDPOINT_URL_SAGEMAKER": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": "SANDBOX0NOT0A0SECRET",
-            "AWS_SECRET_ACCESS_KEY": "sandbox",
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "NO_PROXY": "127.0.0.1",
-            "no_proxy": "127.0.0.1",  # clients differ in which of the two they read
-        }
-
-    def applied_to(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """`environ` with all of AWS in it replaced by the sandbox."""
-        others = {
-            name: value for name, value in environ.items() if not name.startswith("AWS_") or name in _KEPT
-        }
-        env = others | self.environment
-        # So that `imagectl` is found where it was called by its path, as from a virtual environment.
-        env["PATH"] = os.pathsep.join([environ.get("PATH", os.defpath), os.path.dirname(sys.executable)])  # noqa: PTH120
-        direct = environ.get("no_proxy") or environ.get("NO_PROXY")
-        if direct:  # a lone * covers all already, and means nothing within a list
-            env["NO_PROXY"] = env["no_proxy"] = direct if direct == "*" else f"{direct},127.0.0.1"
-        return env
 
 
 @contextmanager
@@ -117,45 +70,70 @@ def serve(
         moto_api_backend.reset()
 
 
-def run_command(command: Sequence[str], *, update_seconds: float) -> int:
+def run_command(
+    command: Sequence[str], *, update_seconds: float, note: Callable[[str], None] = lambda _: None
+) -> int:
     """Run `command` against a sandbox of its own; its exit status, as a shell gives it."""
-    with serve(update_seconds=update_seconds) as sandbox:
-        try:
-            child = subprocess.Popen(command, env=sandbox.applied_to(os.environ))  # noqa: S603 the user's own
-        except OSError as error:
-            raise ImagectlError("usage", f"can't run {command[0]}: {error.strerror}") from error
-
-        def pass_on(number: int, _frame: object) -> None:
-            if number != signal.SIGINT:  # Ctrl-C reaches the child by itself
-                child.send_signal(number)
-
-        heard = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, pass_on) for number in heard}
-        try:
+    with serve(update_seconds=update_seconds) as sandbox, sandbox.entered(command, os.environ) as (argv, env):
+        note(f"{_serving(sandbox)}; it ends with {command[0]}")
+        with _passed_on() as pass_on:
+            try:
+                child = subprocess.Popen(argv, env=env)  # noqa: S603 - the user's own
+            except OSError as error:
+                raise ImagectlError("usage", f"can't run {command[0]}: {error.strerror}") from error
+            pass_on(child.send_signal)
             status = child.wait()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
     return status if status >= 0 else 128 - status
 
 
-def serve_forever(print_line: Callable[[str], None], *, update_seconds: float) -> None:
-    """Print what a shell has to evaluate, then serve until Ctrl-C. `print_line` flushes: a pipe may wait."""
+@contextmanager
+def _passed_on() -> Iterator[Callable[[Callable[[int], None]], None]]:
+    """Signals that would end us are the child's, also those that come before there is one.
+
+    Ctrl-C reaches it by itself, as it does all that runs on the terminal.
+    """
+    heard: list[int] = []
+    send: Callable[[int], None] = heard.append
+
+    def pass_on(number: int, _frame: object) -> None:
+        if number != signal.SIGINT:
+            send(number)
+
+    def to(receiver: Callable[[int], None]) -> None:
+        nonlocal send
+        send = receiver
+        for number in heard:
+            send(number)
+
+    numbers = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, pass_on) for number in numbers}
+    try:
+        yield to
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def serve_forever(
+    print_line: Callable[[str], None], *, update_seconds: float, note: Callable[[str], None] = lambda _: None
+) -> None:
+    """Print what a shell has to read, then serve until Ctrl-C. `print_line` flushes: a pipe may wait."""
     with serve(update_seconds=update_seconds) as sandbox:
-        env = sandbox.applied_to(os.environ)
-        for name in sandbox.environment:
-            print_line(f"export {name}={shlex.quote(env[name])}")
-        # A name may hold anything but a `=`; one that is no name to a shell isn't set there either.
-        gone = {
-            name for name in {*_ASTRAY, *os.environ} - env.keys() if name.isascii() and name.isidentifier()
-        }
-        print_line(f"unset {' '.join(sorted(gone))}")
+        for line in sandbox.exports(os.environ):
+            print_line(line)
+        note(f"{_serving(sandbox)}; the lines above lead a shell there; Ctrl-C ends it")
         try:
             threading.Event().wait()
         except Terminated:
             raise
         except KeyboardInterrupt:
             return  # as it was told to be ended
+
+
+def _serving(sandbox: Sandbox) -> str:
+    *ordinary, last = ORDINARY
+    images = f"{', '.join(ordinary)} and {last}"
+    return f"sandbox at {sandbox.endpoint_url} with {images}, and images that fail on demand (--help)"
 
 
 @contextmanager

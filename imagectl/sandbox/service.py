@@ -10,53 +10,85 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from imagectl.constraints import python_pattern
 from imagectl.image import PROPERTIES, ImageArn
 
-MAGIC: dict[str, str] = {
-    "sandbox-update-failed": "accepts an update, then fails it: UPDATE_FAILED with a FailureReason",
-    "sandbox-slow": "stays UPDATING for an hour",
-    "sandbox-in-use": "ResourceInUse, as if somebody else were changing it",
-    "sandbox-invalid-state": "ValidationException: the image is in an invalid state",
-    "sandbox-access-denied": "AccessDeniedException for sagemaker:UpdateImage",
-    "sandbox-pass-role-denied": "AccessDeniedException for iam:PassRole, where a role is given",
-    "sandbox-expired-token": "ExpiredTokenException",
-    "sandbox-throttled": "ThrottlingException",
-    "sandbox-internal-failure": "InternalFailure, HTTP 500",
-    "sandbox-unavailable": "ServiceUnavailable, HTTP 503",
-    "sandbox-lost-reply": "applies an update, then closes the connection without a reply",
-    "sandbox-foreign-reply": "HTTP 200 with a web page, as a captive portal answers",
-    "sandbox-not-found": "ResourceNotFound: there is no such image",
-}
 
-# Those that plainly refuse an update: HTTP status, code and message.
-_REFUSALS: dict[str, tuple[int, str, str]] = {
-    "sandbox-in-use": (400, "ResourceInUse", "Resource was modified concurrently"),
-    "sandbox-invalid-state": (
-        400,
-        "ValidationException",
-        "Image sandbox-invalid-state is in an invalid state.",
+class Refusal(NamedTuple):
+    status: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Magic:
+    """What an image of a magic name does when it is updated; a test of a script reads like its row here."""
+
+    says: str
+    refusal: Refusal | None = None
+    denied: str = ""  # the IAM action; iam:PassRole only where a role is given
+    failure: str = ""  # FailureReason of an update that is accepted and not carried out
+    seconds: float | None = None  # how long an update takes
+    page: str = ""  # the body of a reply that is not the service's
+    lost: bool = False  # the update is carried out, its reply isn't sent
+    there: bool = True
+
+
+_BUSY = Refusal(400, "ResourceInUse", "Resource was modified concurrently")
+_NOTHING = Magic("")
+
+MAGIC: dict[str, Magic] = {
+    "sandbox-update-failed": Magic(
+        "accepts an update, then fails it: UPDATE_FAILED with a FailureReason",
+        failure="The sandbox fails every update of this image.",
     ),
-    "sandbox-expired-token": (
-        400,
+    "sandbox-slow": Magic("stays UPDATING for an hour", seconds=3600),
+    "sandbox-in-use": Magic("ResourceInUse, as if somebody else were changing it", refusal=_BUSY),
+    "sandbox-invalid-state": Magic(
+        "ValidationException: the image is in an invalid state",
+        refusal=Refusal(400, "ValidationException", "Image sandbox-invalid-state is in an invalid state."),
+    ),
+    "sandbox-access-denied": Magic(
+        "AccessDeniedException for sagemaker:UpdateImage", denied="sagemaker:UpdateImage"
+    ),
+    "sandbox-pass-role-denied": Magic(
+        "AccessDeniedException for iam:PassRole, where a role is given", denied="iam:PassRole"
+    ),
+    "sandbox-expired-token": Magic(
         "ExpiredTokenException",
-        "The security token included in the request is expired",
+        refusal=Refusal(
+            400, "ExpiredTokenException", "The security token included in the request is expired"
+        ),
     ),
-    "sandbox-throttled": (400, "ThrottlingException", "Rate exceeded"),
-    "sandbox-internal-failure": (500, "InternalFailure", "The request processing has failed."),
-    "sandbox-unavailable": (503, "ServiceUnavailable", "The request has failed: the server is overloaded."),
+    "sandbox-throttled": Magic(
+        "ThrottlingException", refusal=Refusal(400, "ThrottlingException", "Rate exceeded")
+    ),
+    "sandbox-internal-failure": Magic(
+        "InternalFailure, HTTP 500",
+        refusal=Refusal(500, "InternalFailure", "The request processing has failed."),
+    ),
+    "sandbox-unavailable": Magic(
+        "ServiceUnavailable, HTTP 503",
+        refusal=Refusal(503, "ServiceUnavailable", "The request has failed: the server is overloaded."),
+    ),
+    "sandbox-lost-reply": Magic("applies an update, then closes the connection without a reply", lost=True),
+    "sandbox-foreign-reply": Magic(
+        "HTTP 200 with a web page, as a captive portal answers",
+        page="<!DOCTYPE html><title>Welcome to our network</title>",
+    ),
+    "sandbox-not-found": Magic("ResourceNotFound: there is no such image", there=False),
 }
 
-# What every account and region begins with: name -> Description, DisplayName, age in days.
-_SEEDS: dict[str, tuple[str, str, int]] = {
+# The images that every account and region begins with, beside those: Description, DisplayName, age in days.
+# A list by age shows them first.
+ORDINARY: dict[str, tuple[str, str, int]] = {
     "my-image": ("Python 3.11 with the team's data tools", "My image", 9),
     "pytorch-training": ("PyTorch 2 for training on GPUs", "PyTorch training", 40),
     "pandas-notebook": ("JupyterLab with pandas and pyarrow", "pandas notebook", 120),
-    **{name: (text, name, 365) for name, text in MAGIC.items() if name != "sandbox-not-found"},
 }
-_SLOW_SECONDS = 3600.0
+_SEEDS = ORDINARY | {name: (magic.says, name, 365) for name, magic in MAGIC.items() if magic.there}
 _PAGE = 10  # ListImages' own default of MaxResults
 OPERATIONS = ("create_image", "describe_image", "update_image", "list_images", "delete_image")
 _TYPES: dict[str, Any] = {"string": str, "list": list, "integer": int, "timestamp": (int, float)}
@@ -150,23 +182,23 @@ class Service:
                     f"The property {both} can't be set and deleted in one request.",
                 )
         image = _find(place, name)
-        if name == "sandbox-access-denied":
-            raise place.denial("sagemaker:UpdateImage", place.arn(name))
-        if name == "sandbox-pass-role-denied" and "RoleArn" in request:
-            raise place.denial("iam:PassRole", request["RoleArn"])
-        if name == "sandbox-foreign-reply":
-            raise _AnswerError(200, "<!DOCTYPE html><title>Welcome to our network</title>", "text/html")
-        if name in _REFUSALS:
-            raise _refusal(*_REFUSALS[name])
+        magic = MAGIC.get(name, _NOTHING)
+        if magic.denied == "iam:PassRole" and "RoleArn" in request:
+            raise place.denial(magic.denied, request["RoleArn"])
+        if magic.denied == "sagemaker:UpdateImage":
+            raise place.denial(magic.denied, place.arn(name))
+        if magic.page:
+            raise _AnswerError(200, magic.page, "text/html")
+        if magic.refusal:
+            raise _refusal(*magic.refusal)
 
         before = {key: value for key, value in _idle(image).items() if key != "FailureReason"}
         after = {key: value for key, value in before.items() if key not in deleted}
         after |= {key: request[key] for key in PROPERTIES if key in request} | {"ImageStatus": "CREATED"}
-        if name == "sandbox-update-failed":
-            reason = "The sandbox fails every update of this image."
-            after = before | {"ImageStatus": "UPDATE_FAILED", "FailureReason": reason}
+        if magic.failure:
+            after = before | {"ImageStatus": "UPDATE_FAILED", "FailureReason": magic.failure}
         self._begin(place, "UPDATING", before, after)
-        if name == "sandbox-lost-reply":
+        if magic.lost:
             raise ConnectionAbortedError
         return {"ImageArn": place.arn(name)}
 
@@ -216,7 +248,8 @@ class Service:
     ) -> None:
         """Show `before` with this status from now on, and `after` when its time has come."""
         name, now = before["ImageName"], self._clock()
-        due = now + (_SLOW_SECONDS if name == "sandbox-slow" else self._update_seconds)
+        seconds = MAGIC.get(name, _NOTHING).seconds
+        due = now + (self._update_seconds if seconds is None else seconds)
         shown = before | {"ImageStatus": status, "LastModifiedTime": self._epoch + now}
         place.images[name] = _Image(shown, due, after and after | {"LastModifiedTime": self._epoch + due})
 
@@ -230,7 +263,7 @@ def _find(place: _Place, name: str) -> _Image:
 def _idle(image: _Image) -> dict[str, Any]:
     """The fields of an image that is not being changed."""
     if image.due < math.inf:
-        raise _refusal(*_REFUSALS["sandbox-in-use"])
+        raise _refusal(*_BUSY)
     return image.fields
 
 

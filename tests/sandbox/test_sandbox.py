@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,13 +19,16 @@ from typing import Any
 import boto3
 import botocore.config
 import botocore.exceptions
+import pexpect
 import pytest
+from conftest import Run
 from moto.sagemaker.responses import SageMakerResponse
 
+from imagectl import VERSION_LINE
 from imagectl.errors import ImagectlError
 from imagectl.installed import adding
 from imagectl.sandbox import Sandbox, run_command, serve
-from imagectl.sandbox.service import MAGIC
+from imagectl.sandbox.service import MAGIC, ORDINARY
 
 ROLE = "arn:aws:iam::123456789012:role/images"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:image/"
@@ -497,7 +501,7 @@ OTHER_MAGIC = {"sandbox-update-failed", "sandbox-slow", "sandbox-lost-reply", "s
 def test_every_magic_name_is_tested_and_there() -> None:
     """The names that --help lists are those below."""
     assert MAGIC.keys() == REFUSED.keys() | OTHER_MAGIC
-    assert all(text and "\n" not in text for text in MAGIC.values())
+    assert all(magic.says and "\n" not in magic.says for magic in MAGIC.values())
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -507,7 +511,7 @@ def test_a_refusing_name(client: Any, name: str) -> None:
         assert refusal(client.update_image, ImageName=name, RoleArn=ROLE) == REFUSED[name]
     if name != "sandbox-not-found":
         image = client.describe_image(ImageName=name)
-        assert (image["ImageStatus"], image["Description"]) == ("CREATED", MAGIC[name])
+        assert (image["ImageStatus"], image["Description"]) == ("CREATED", MAGIC[name].says)
 
 
 def test_a_magic_name_works_in_every_region(sandbox: Sandbox) -> None:
@@ -657,8 +661,7 @@ def test_the_environment_leads_nowhere_else() -> None:
         "HTTPS_PROXY": "http://proxy:3128",
         "PATH": "/bin",
     }
-    path = f"/bin:{Path(sys.executable).parent}"  # and our own program is found
-    kept = {"AWS_MAX_ATTEMPTS": "2", "HTTPS_PROXY": "http://proxy:3128", "PATH": path}
+    kept = {"AWS_MAX_ATTEMPTS": "2", "HTTPS_PROXY": "http://proxy:3128", "PATH": "/bin"}
     assert sandbox.applied_to(given) == kept | sandbox.environment
 
 
@@ -807,6 +810,66 @@ print(name, os.environ["NO_PROXY"], os.environ.get("AWS_ENDPOINT_URL_S3"))
 """
 
 
+# The door: `imagectl sandbox`.
+
+
+@pytest.fixture
+def other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program of our name is first on PATH, and start files set another profile and prompt."""
+    (tmp_path / "imagectl").write_text("#!/bin/sh\necho another program\n")
+    (tmp_path / "imagectl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    home = Path(os.environ["HOME"])
+    astray = f"export AWS_PROFILE=none-such PATH={tmp_path}:$PATH"
+    (home / ".bashrc").write_text(f"{astray}\nPS1='theirs$ '\n")
+    (home / ".zshrc").write_text(f"{astray}\nPROMPT='theirs$ '\n")
+    (home / ".config/fish").mkdir(parents=True)
+    (home / ".local/share/fish/generated_completions").mkdir(parents=True)  # or fish reads all man pages
+    (home / ".config/fish/config.fish").write_text(f"{astray}\nfunction fish_prompt; echo 'theirs$ '; end\n")
+
+
+@pytest.mark.usefixtures("other")
+def test_a_command_finds_this_imagectl_first(spawn: Run) -> None:
+    """Not another program of that name; and no other python than the user's comes with it."""
+    assert spawn("sandbox", "--", "imagectl", "--version") == (0, f"{VERSION_LINE}\n", "")
+    which = spawn("sandbox", "--", "sh", "-c", 'dirname "$(command -v imagectl)" | xargs ls')
+    assert which == (0, "imagectl\n", "")
+
+
+@pytest.mark.usefixtures("other")
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_in_it_says_so_and_works(program: list[str], shell: str) -> None:
+    """Whatever the user's own start files set; on a terminal it is told what is there and how it ends."""
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+    child = pexpect.spawn(
+        program[0], [*program[1:], "sandbox", "--", shell], encoding="utf-8", timeout=30, dimensions=(40, 200)
+    )
+    for said in (
+        "my-image, pytorch-training and pandas-notebook",
+        f"it ends with {shell}",
+        "(sandbox) ",
+        "theirs$ ",
+    ):
+        child.expect_exact(said)
+    child.sendline("imagectl list --name-contains my-image -o name | tr a-z A-Z")
+    child.expect_exact("MY-IMAGE")
+    child.sendline("exit 3")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 3
+
+
+def test_in_a_pipe_nothing_is_said(spawn: Run) -> None:
+    """What a script runs in the sandbox has standard error for itself."""
+    assert spawn("sandbox", "--", "true") == (0, "", "")
+
+
+def test_a_list_shows_the_ordinary_images_first(spawn: Run) -> None:
+    result = spawn("sandbox", "--", "imagectl", "list", "-o", "name")
+    assert result.stdout.splitlines()[:3] == [*ORDINARY]
+
+
 # The extra.
 
 
@@ -823,6 +886,7 @@ def test_without_the_extra(missing: str) -> None:
     script = f"""
 import sys
 sys.modules[{missing!r}] = None
+from imagectl import VERSION_LINE
 from imagectl.errors import ImagectlError
 from imagectl.sandbox import run_command
 try:
