@@ -20,7 +20,10 @@ _imagectl_command() {
       --profile --region --endpoint-url --ca-bundle --connect-timeout --read-timeout --max-attempts
       --allow-http -o --output --query -q --quiet --color --debug
     ) ;; esac
-  case $command in list) options+=(--name-contains --status --sort-by --sort-order --limit) ;; esac
+  case $command in list) options+=(
+      --name-contains --status --sort-by --sort-order --created-after --created-before --modified-after
+      --modified-before --limit
+    ) ;; esac
   case $command in wait) options+=(--timeout) ;; esac
   case $command in apply) options+=(
       -y --yes --dry-run --rollback-file --record --ignore-expected --wait --concurrency --max-failures
@@ -42,7 +45,7 @@ _imagectl_command() {
 _imagectl_value() {
   kind=words choices=()
   case $1 in
-    --description|--display-name|--name-contains|--role-arn|--timeout|--connect-timeout|--read-timeout|--update-seconds|--endpoint-url|--max-attempts|--limit|--concurrency|--max-failures|--query|--shard) kind=any ;;
+    --description|--display-name|--name-contains|--role-arn|--timeout|--connect-timeout|--read-timeout|--update-seconds|--endpoint-url|--max-attempts|--limit|--concurrency|--max-failures|--query|--created-after|--created-before|--modified-after|--modified-before|--shard) kind=any ;;
     --description-file|--ca-bundle|--rollback-file|--record) kind=files ;;
     --delete-property) choices=(Description DisplayName) ;;
     --profile) kind=profiles ;;

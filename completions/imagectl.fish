@@ -26,7 +26,7 @@ function __imagectl_line
         else if test "$word" = --; and contains -- "$command" sandbox
             printf '%s\n' -- 0 $words
             return
-        else if contains -- $word --description --display-name --name-contains --description-file --ca-bundle --rollback-file --record --role-arn --delete-property --timeout --connect-timeout --read-timeout --update-seconds --profile --region --endpoint-url --max-attempts --limit --concurrency --max-failures -o --output --query --color --status --sort-by --sort-order --shard
+        else if contains -- $word --description --display-name --name-contains --description-file --ca-bundle --rollback-file --record --role-arn --delete-property --timeout --connect-timeout --read-timeout --update-seconds --profile --region --endpoint-url --max-attempts --limit --concurrency --max-failures -o --output --query --color --status --sort-by --sort-order --created-after --created-before --modified-after --modified-before --shard
             set option $word
         else if string match -q -- '-*' $word
             continue
@@ -81,7 +81,7 @@ function __imagectl_images
         else if string match -q -- '--*=*' $word
             set option (string replace -r '=.*' '' -- $word)
             set value (string replace -r '^[^=]*=' '' -- $word)
-        else if contains -- $word --description --display-name --name-contains --description-file --ca-bundle --rollback-file --record --role-arn --delete-property --timeout --connect-timeout --read-timeout --update-seconds --profile --region --endpoint-url --max-attempts --limit --concurrency --max-failures -o --output --query --color --status --sort-by --sort-order --shard
+        else if contains -- $word --description --display-name --name-contains --description-file --ca-bundle --rollback-file --record --role-arn --delete-property --timeout --connect-timeout --read-timeout --update-seconds --profile --region --endpoint-url --max-attempts --limit --concurrency --max-failures -o --output --query --color --status --sort-by --sort-order --created-after --created-before --modified-after --modified-before --shard
             set option $word
             continue
         end
@@ -146,8 +146,12 @@ complete -c imagectl -n '__imagectl_in update show list wait apply' -l color -x 
 complete -c imagectl -n '__imagectl_in update show list wait apply' -l debug -d 'Show requests and replies on stderr, credentials left out'
 complete -c imagectl -n '__imagectl_in list' -l name-contains -x -d 'Only names that contain TEXT'
 complete -c imagectl -n '__imagectl_in list' -l status -x -a 'CREATING CREATED CREATE_FAILED UPDATING UPDATE_FAILED DELETING DELETE_FAILED' -d 'Only images in STATUS (CREATED, UPDATE_FAILED, ...); repeatable'
-complete -c imagectl -n '__imagectl_in list' -l sort-by -x -a 'creation-time last-modified-time image-name' -d 'creation-time, last-modified-time, image-name'
+complete -c imagectl -n '__imagectl_in list' -l sort-by -x -a 'creation-time last-modified-time image-name' -d 'What the images are in the order of: creation-time, last-modified-time, image-name'
 complete -c imagectl -n '__imagectl_in list' -l sort-order -x -a 'ascending descending' -d 'ascending or descending'
+complete -c imagectl -n '__imagectl_in list' -l created-after -x -d 'Only images made after TIME: 2026-11-26T08:00:00Z, 2026-11-26, or ago: 30d, 12h'
+complete -c imagectl -n '__imagectl_in list' -l created-before -x -d 'Only images made before TIME'
+complete -c imagectl -n '__imagectl_in list' -l modified-after -x -d 'Only images changed after TIME'
+complete -c imagectl -n '__imagectl_in list' -l modified-before -x -d 'Only images changed before TIME'
 complete -c imagectl -n '__imagectl_in list' -l limit -x -d 'At most N images'
 complete -c imagectl -n '__imagectl_in wait' -l timeout -x -d 'How long to wait: 90, 90s, 10m, 1h'
 complete -c imagectl -n '__imagectl_in apply' -s y -l yes -d 'Don\'t ask'

@@ -5,7 +5,7 @@ through the service that `aws` connects to -> `render` shows the result. What go
 `ImagectlError`.
 
     floor 4   __main__, cli
-    floor 3   completion, sandbox, options, tree, render, topics, pages
+    floor 3   completion, sandbox, options, tree, render, topics, pages, habits
     floor 2   fleet, update, aws
     floor 1   constraints, image, cache, installed, errors, text
 

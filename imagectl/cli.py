@@ -7,6 +7,7 @@ run. What carries that out is imported when it runs: a rejected input never pays
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
@@ -29,7 +30,9 @@ from imagectl.options import (
     SORT_KEYS,
     SORT_ORDERS,
     TEXT,
+    TIME,
     TIMEOUT,
+    TIMES,
     DetailedExitcode,
     ImageArgument,
     UpdateTimeout,
@@ -42,6 +45,7 @@ from imagectl.options import (
     shard_of,
     target,
     terminal_of,
+    time_of,
     typed,
 )
 from imagectl.pages import Rows
@@ -187,7 +191,7 @@ List the images of a region.
 
 Examples:
   imagectl list
-  imagectl list --name-contains pytorch --status CREATED -o name
+  imagectl list --name-contains pytorch --modified-after 30d -o name
   imagectl list -o json | imagectl apply --dry-run
 
 A table on a terminal. In a pipe one line per image, by tabs: name, status, time of the last change,
@@ -208,14 +212,30 @@ def list_(
     sort_by: Annotated[
         str | None,
         Option(
-            f"{', '.join(typed(SORT_KEYS))}.",
+            f"What the images are in the order of: {', '.join(typed(SORT_KEYS))}.",
             choice(*typed(SORT_KEYS), name="KEY"),
             without=typed(SORT_KEYS)[0],
         ),
     ] = None,
     sort_order: Annotated[
         str | None,
-        Option("ascending or descending.", choice(*typed(SORT_ORDERS), name="ORDER"), without="descending"),
+        Option(
+            "ascending or descending.",
+            choice(*typed(SORT_ORDERS), name="ORDER"),
+            without="names from A, times from the newest",
+        ),
+    ] = None,
+    created_after: Annotated[
+        str | None, Option(f"Only images made after TIME: {TIMES}.", TIME, without="all")
+    ] = None,
+    created_before: Annotated[
+        str | None, Option("Only images made before TIME.", TIME, without="all")
+    ] = None,
+    modified_after: Annotated[
+        str | None, Option("Only images changed after TIME.", TIME, without="all")
+    ] = None,
+    modified_before: Annotated[
+        str | None, Option("Only images changed before TIME.", TIME, without="all")
     ] = None,
     limit: Annotated[str | None, Option("At most N images.", COUNT, without="all")] = None,
     connection: Connection,
@@ -225,10 +245,17 @@ def list_(
     if name_contains is not None:
         problems += [Problem("--name-contains", text) for _, text, _ in wrong("NameContains", name_contains)]
     statuses = {choice_of("--status", given, STATUSES, problems) for given in status or []}
+    key = choice_of("--sort-by", sort_by, SORT_KEYS, problems) if sort_by else None
+    order = choice_of("--sort-order", sort_order, SORT_ORDERS, problems) if sort_order else None
+    now = datetime.now(UTC)
     filters = {
         "NameContains": name_contains,
-        "SortBy": sort_by and choice_of("--sort-by", sort_by, SORT_KEYS, problems),
-        "SortOrder": sort_order and choice_of("--sort-order", sort_order, SORT_ORDERS, problems),
+        "SortBy": key,
+        "SortOrder": order or ("ASCENDING" if key == "IMAGE_NAME" else None),
+        "CreationTimeAfter": time_of("--created-after", created_after, problems, now),
+        "CreationTimeBefore": time_of("--created-before", created_before, problems, now),
+        "LastModifiedTimeAfter": time_of("--modified-after", modified_after, problems, now),
+        "LastModifiedTimeBefore": time_of("--modified-before", modified_before, problems, now),
     }
     most = count_of("--limit", limit, problems)
 
@@ -652,4 +679,16 @@ class CommandLine:
             request: Request | None = self._tree.read(self._argv)
         except HelpWanted as wanted:
             return _page(self._tree.page(wanted.command), self.presentation)
+        except ImagectlError as error:
+            if error.hint:  # what Typer refused: perhaps it is what another program takes
+                raise error.but(hint=self._advice() or error.hint) from error.__cause__
+            raise
         return request or _page(self._tree.page(), self.presentation, asked_for=False)
+
+    def _advice(self) -> str | None:
+        from imagectl.habits import advice
+
+        name = next((word for word in self._argv if word in COMMANDS), None)
+        command = name and self._tree.get_command(None, name)
+        known = [option for param in command.params for option in param.opts] if command else []
+        return advice(self._argv, COMMANDS, known)

@@ -7,10 +7,12 @@ parameter of that type has its options. Whoever reads a flag appends what is wro
 import errno
 import os
 import re
+import shlex
 import stat
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TextIO, get_args
 
 from imagectl.aws.connection import Connection
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 # The kinds of values.
 TEXT, ARN, URL, JMESPATH = Kind("TEXT"), Kind("ARN"), Kind("URL"), Kind("JMESPATH")
-DURATION, COUNT, PART = Kind("DURATION"), Kind("N"), Kind("K/N")
+DURATION, TIME, COUNT, PART = Kind("DURATION"), Kind("TIME"), Kind("N"), Kind("K/N")
 FILE, PROFILE, REGION = Kind("FILE", "files"), Kind("PROFILE", "profiles"), Kind("REGION", "regions")
 IMAGE, PROGRAM = Kind("IMAGE", "images"), Kind("-- COMMAND ...", "command")
 
@@ -74,6 +76,11 @@ def _wanted(
     ] = None,
     problems: list[Problem],
 ) -> Wanted:
+    for flag, value in {"--description": description, "--display-name": display_name}.items():
+        if value is not None and value.startswith(("file://", "fileb://")):  # as `aws` reads a file
+            path = shlex.quote(value.partition("://")[2])
+            said = "takes the text itself; a description is read from a file with"
+            problems.append(Problem(flag, f"{said} --description-file {path}"))
     if description_file is not None and description is not None:
         problems.append(Problem("--description-file", "can't be given beside --description"))
     elif description_file is not None:
@@ -230,6 +237,7 @@ GROUPS: dict[Any, Callable[..., Any]] = {
 
 DetailedExitcode = Annotated[bool, Option("With --dry-run: exit 10 if something would change.")]
 ImageArgument = Annotated[str, Argument("An image's name or ARN.", IMAGE)]
+TIMES = "2026-11-26T08:00:00Z, 2026-11-26, or ago: 30d, 12h"
 TIMEOUT, EXAMPLES = "10m", "90, 90s, 10m, 1h"
 UpdateTimeout = Annotated[str, Option(f"How long --wait waits: {EXAMPLES}.", DURATION)]
 
@@ -335,6 +343,31 @@ def seconds_of(flag: str, text: str, problems: list[Problem], *, least: float = 
     if not least <= seconds <= _LONGEST:
         problems.append(Problem(flag, f"must be a duration like 90, 90s, 10m or 1h: {quote(text)}"))
     return seconds
+
+
+# Stricter than Python's ISO 8601, which also takes weeks, and numbers without dashes.
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?([Zz]|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+
+
+def time_of(flag: str, text: str | None, problems: list[Problem], now: datetime) -> datetime | None:
+    """A TIME: RFC 3339, a date (its first moment), or an age before `now`. Where no zone is said, UTC."""
+    if text is None:
+        return None
+    age = re.fullmatch(r"([0-9]{1,6})([smhdw])", text)
+    try:
+        if age:
+            seconds = int(age[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}[age[2]]
+            return now - timedelta(seconds=seconds)
+        if _TIME.fullmatch(text):
+            time = datetime.fromisoformat(text.upper())
+            return time if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # such a day there is not
+        pass
+    problems.append(Problem(flag, f"must be a time like {TIMES}: {quote(text)}"))
+    return None
 
 
 def count_of(flag: str, text: str | None, problems: list[Problem], *, most: int = 10**9) -> int | None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -581,3 +582,65 @@ def test_version_and_help(run: Run) -> None:
         result = run(*argv)
         assert (result.code, result.stderr) == (0, "")
         assert result.stdout.startswith("Usage: imagectl")
+
+
+@pytest.mark.parametrize(
+    ("flags", "sent"),
+    [
+        ([], {}),
+        (["--sort-by", "image-name"], {"SortBy": "IMAGE_NAME", "SortOrder": "ASCENDING"}),
+        (["--sort-by", "creation-time"], {"SortBy": "CREATION_TIME"}),
+        (["--sort-by", "last-modified-time"], {"SortBy": "LAST_MODIFIED_TIME"}),
+        (
+            ["--sort-by", "image-name", "--sort-order", "descending"],
+            {"SortBy": "IMAGE_NAME", "SortOrder": "DESCENDING"},
+        ),
+        (["--created-after", "2026-11-26"], {"CreationTimeAfter": 1795651200}),
+        (["--created-before", "2026-11-26T08:00:00+01:00"], {"CreationTimeBefore": 1795676400}),
+        (["--modified-after", "2026-11-26T07:00:00z"], {"LastModifiedTimeAfter": 1795676400}),
+        (["--modified-before", "2026-11-26 07:00"], {"LastModifiedTimeBefore": 1795676400}),
+    ],
+)
+def test_list_asks_the_service_to_choose_and_to_sort(
+    run: Run, service: Service, flags: list[str], sent: dict[str, object]
+) -> None:
+    """Each filter is the service's own; without an order names go from A, times from the newest."""
+    assert run("list", *flags).code == 0
+    assert service.calls("ListImages") == [{"MaxResults": 100, **sent}]
+
+
+@pytest.mark.parametrize(
+    ("age", "seconds"), [("45s", 45), ("90m", 5400), ("12h", 43200), ("30d", 2592000), ("2w", 1209600)]
+)
+def test_a_time_can_be_an_age(run: Run, service: Service, age: str, seconds: int) -> None:
+    """So long before now."""
+    before = time.time()
+    assert run("list", "--modified-after", age).code == 0
+    (asked,) = service.calls("ListImages")
+    assert before - 1 <= asked["LastModifiedTimeAfter"] + seconds <= time.time()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "30",
+        "d",
+        "-1d",
+        "1y",
+        "yesterday",
+        "2026",
+        "2026-13-01",
+        "2026-11-26T25:00:00Z",
+        "20261126",
+        "2026-W48-4",
+        "999999w",
+        "2026-11-26T08:00:00Zz",
+        "\u0663d",
+    ],
+)
+def test_a_time_that_is_none(run: Run, service: Service, text: str) -> None:
+    """Refused with what is one, before anything is sent."""
+    code, out, err = run("list", f"--created-after={text}")
+    assert (code, out, service.received) == (2, "", [])
+    assert "--created-after: must be a time like" in err

@@ -46,7 +46,9 @@ def error_lines(error: ImagectlError, *, where: str = "", color: bool = False) -
             message = f"{message[:_LONGEST_MESSAGE]}…"
         yield f"imagectl: {label} {safe(where)}{safe(message)}"
     if error.hint:
-        yield f"hint: {safe(error.hint)}"
+        hint, *command = error.hint.split("\n")
+        yield f"hint: {safe(hint)}"
+        yield from map(safe, command)  # whole and with nothing before it, to be copied
     if error.request_id:
         yield f"request id: {safe(error.request_id)}"
 
