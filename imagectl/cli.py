@@ -583,11 +583,12 @@ def _helpful(face: Face, service: "SageMaker", progress: Progress) -> Iterator[N
     try:
         yield
     except ImagectlError as error:
-        if error.kind == "pending":
+        if error.kind == "pending" and error.hint is None:
             raise error.but(
                 message=f"{error.message}; to go on waiting: {progress.resume}"
             ) from error.__cause__
-        if error.outcome == "applied" and error.operation != "UpdateImage":  # it was the look that failed
+        looked = error.operation != "UpdateImage" and error.kind not in {"pending", "refused"}
+        if error.outcome == "applied" and looked:  # it was the look that failed
             hints = filter(None, [error.hint, f"to go on waiting: {progress.resume}"])
             raise error.but(hint="; ".join(hints)) from error.__cause__
         if error.kind == "not-found" and face.err_is_terminal:

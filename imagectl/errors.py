@@ -96,6 +96,7 @@ class ImagectlError(Exception):
     http_status: int | None
     attempts: int | None
     outcome: Applied | None
+    late: bool  # whether the update may still be carried out, though it doesn't show yet
     problems: tuple[Problem, ...]
 
     def __init__(
@@ -112,6 +113,7 @@ class ImagectlError(Exception):
         http_status: int | None = None,
         attempts: int | None = None,
         outcome: Applied | None = None,
+        late: bool = False,
         problems: Iterable[Problem] = (),
     ) -> None:
         super().__init__(message)
@@ -127,6 +129,7 @@ class ImagectlError(Exception):
             http_status=http_status,
             attempts=attempts,
             outcome=outcome,
+            late=late,
             problems=tuple(problems),
         )
 

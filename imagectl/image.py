@@ -5,7 +5,7 @@ made at every start are named tuples: those take a third of a dataclass's time t
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -180,6 +180,13 @@ class Progress:
     known: str = ""  # of many updates: what is known, in words
 
 
+class Page(NamedTuple):
+    """One page of ListImages, and the token of the next; None where there is none."""
+
+    images: Sequence[Image]
+    token: str | None = None
+
+
 class Service(Protocol):
     """The service as the verbs see it. Every method raises ImagectlError and nothing else."""
 
@@ -195,8 +202,27 @@ class Service(Protocol):
     def update(self, update: ImageUpdate, progress: Progress) -> str:
         """Send one UpdateImage and return the ARN; `progress` says from when on it may have arrived."""
 
-    def list(self, *, within: float | None = None, **filters: Any) -> Iterator[Image]:
-        """All images that match ListImages' parameters, page after page as they are asked for.
+    def page(self, token: str | None = None, *, within: float | None = None, **filters: Any) -> Page:
+        """A page of the images that match ListImages' parameters: the first, or the one of a token.
 
-        `within` is how many seconds all of it may take, each page tried once.
+        `within` makes it one attempt of so many seconds at most.
         """
+
+
+def all_images(
+    service: Service, left: Callable[[], float | None] = lambda: None, **filters: Any
+) -> Iterator[Image]:
+    """All images that match ListImages' parameters, page after page as they are asked for.
+
+    `left` is how many seconds the next page may take.
+    """
+    token, seen = None, set()
+    while True:
+        page = service.page(token, within=left(), **filters)
+        yield from page.images
+        token = page.token
+        if not token:
+            return
+        if token in seen:
+            raise ImagectlError("refused", "the service's page tokens go in a circle", operation="ListImages")
+        seen.add(token)

@@ -6,11 +6,13 @@ what wants to know the status. Every failure is an ImagectlError.
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from imagectl.errors import Applied, ImagectlError
 from imagectl.image import DEAD_ENDS, LOOK, MOVING, Image, ImageUpdate, Outcome, Progress, Service, diff
+from imagectl.text import quote
 
 Watch = Callable[[str], None]  # is told the status, each time it was looked up
 
@@ -19,7 +21,7 @@ class Clock(NamedTuple):
     """Time, to be passed in: seconds since some moment, a pause, and a number from 0 to 1 for jitter."""
 
     now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], object] = time.sleep
     random: Callable[[], float] = random.random
 
     def jittered(self, seconds: float) -> float:
@@ -28,6 +30,20 @@ class Clock(NamedTuple):
 
     def pause(self, seconds: float) -> None:
         self.sleep(self.jittered(seconds))
+
+
+class Look(NamedTuple):
+    """One look at an image: as it is, or why it was not seen this time. `waited` is since the first look."""
+
+    image: Image | None
+    failure: ImagectlError | None
+    waited: float
+
+    def read(self) -> Image:
+        """The image; raises why it was not seen."""
+        if self.image is None:
+            raise self.failure or AssertionError
+        return self.image
 
 
 class Options(NamedTuple):
@@ -61,7 +77,7 @@ def run(
     watch: Watch,
 ) -> Outcome:
     """Bring one image to what `update` wants, by `options`: the verb behind `imagectl update`."""
-    before = None
+    end, before = clock.now() + options.timeout, None
     if options.dry_run or options.if_changed:
         before = service.describe(update.name)
         planned = plan(before, update, service.region)
@@ -72,10 +88,22 @@ def run(
             if options.wait:  # nothing was sent and it is at rest: settled as it was just seen, or failed
                 is_settled(before, ImageUpdate(update.name, {}), service.region, before=None, waited=0)
             return planned
-    arn = carry_out(service, update, progress=progress, clock=clock, watch=watch)
+
+    try:
+        arn = carry_out(service, update, progress=progress, clock=clock, watch=watch)
+    except ImagectlError as busy:
+        if not (options.wait and _is_busy(busy)):
+            raise
+        before, found = _when_at_rest(
+            service, update, options, busy, end=end, progress=progress, clock=clock, watch=watch
+        )
+        if found is None:
+            return plan(before, update, service.region)
+        arn = found
     changes = diff(before, update) if before else update.shown()
     if options.wait:
-        settle(service, update, timeout=options.timeout, clock=clock, watch=watch, before=before)
+        patience = max(end - clock.now(), 0.0)
+        settle(service, update, timeout=patience, clock=clock, watch=watch, before=before)
     return Outcome(
         result="updated" if options.wait else "requested",
         name=update.name,
@@ -83,6 +111,47 @@ def run(
         arn=arn,
         changes=changes,
     )
+
+
+def _is_busy(error: ImagectlError) -> bool:
+    """Whether the update was turned away because the image is being changed."""
+    return error.is_busy and error.outcome == "not-applied"
+
+
+def _when_at_rest(
+    service: Service,
+    update: ImageUpdate,
+    options: Options,
+    busy: ImagectlError,
+    *,
+    end: float,
+    progress: Progress,
+    clock: Clock,
+    watch: Watch,
+) -> tuple[Image, str | None]:
+    """Carry the update out as soon as nobody else changes the image: as it was before, and its ARN.
+
+    No ARN where it is as asked for by then, and nothing more was to be sent (`if_changed`).
+
+    Raises `busy` where the image is still being changed at the time `end`.
+    """
+    for look in looks(look_at(service, update.name), clock, end - clock.now()):
+        if look.image is None:
+            continue
+        watch(look.image.status)
+        if look.image.status in MOVING:
+            continue
+        if options.if_changed and not diff(look.image, update):
+            return look.image, None
+        try:
+            arn = carry_out(service, update, progress=progress, clock=clock, watch=watch)
+        except ImagectlError as error:
+            if not _is_busy(error):
+                raise
+            busy = error
+        else:
+            return look.image, arn
+    raise busy
 
 
 def carry_out(
@@ -110,9 +179,7 @@ def look_up(
     watch: Watch,
 ) -> str:
     """The image's ARN if the update whose reply was `lost` turns out to be applied; else raises `lost`."""
-    # Who timed out may have been too early: the request may still be waiting to be carried out.
-    late = lost.code == "ReadTimeoutError"
-    found = _find_out(service, update, late=late, clock=clock, watch=watch)
+    found = _find_out(service, update, late=lost.late, clock=clock, watch=watch)
     if isinstance(found, Image):
         progress.outcome = "applied"
         return found.arn
@@ -131,6 +198,38 @@ def look_up(
 # Failures of a look after which the next may be luckier: throttled, cut off, a page of somebody else's.
 PASSING = frozenset({"transient", "refused"})
 
+
+def looks(look: Callable[[float], Image], clock: Clock, limit: float) -> Iterator[Look]:
+    """Look again and again, at once and until `limit` seconds have passed; what it shows is the caller's.
+
+    `look` is told how many seconds it may take. A failure that may pass is a look that saw nothing; any
+    other is raised.
+    """
+    start = clock.now()
+    while True:
+        image = failure = None
+        try:
+            image = look(time_to_look(limit - (clock.now() - start)))
+        except ImagectlError as error:
+            if error.kind not in PASSING:
+                raise
+            failure = error
+        yield Look(image, failure, clock.now() - start)
+        waited = clock.now() - start
+        if waited >= limit:
+            return
+        clock.pause(min(pause_after(waited), max(limit - waited, 0.05)))
+
+
+def look_at(service: Service, name: str) -> Callable[[float], Image]:
+    return lambda within: service.describe(name, within=within)
+
+
+def pause_after(waited: float) -> float:
+    """Seconds until the next look: updates settle within half a minute as a rule, so news is soon told."""
+    return min(0.4 + 0.4 * waited, 1.5 if waited < 120 else 5.0)
+
+
 # How long a request whose reply was lost is given to show in DescribeImage, in seconds: reads may be
 # stale for some seconds, an update takes up to half a minute.
 _GRACE_UNSEEN, _GRACE_UPDATING = 6.0, 60.0
@@ -142,32 +241,23 @@ def _find_out(
     """Whether a request without a reply was carried out: the image as asked for, or what else is known.
 
     `not-applied` only where the image was seen at rest, other than asked for, until a stale read is
-    past believing; a read that fails, an update that doesn't end, or a request that may still come (`late`)
-    leaves it unknown.
+    past believing; a read that fails, an image that is gone, an update that doesn't end, or a request that
+    may still come (`late`) leaves it unknown.
     """
-    start, delay, moved = clock.now(), 0.5, False
-    while True:
-        try:
-            image = service.describe(update.name, within=LOOK)
-        except ImagectlError as failure:
-            if failure.kind == "not-found":
-                return "not-applied"
-            if failure.kind not in PASSING:
-                return "unknown"
-            status = None
-        else:
-            status = image.status
-            watch(status)
-            if not diff(image, update) and status not in DEAD_ENDS:
-                return image
-            if status == "UPDATE_FAILED" and moved:  # else it may be an earlier update's failure
-                return "not-applied"
-        moving = status in MOVING
-        moved = moved or moving
-        if clock.now() - start >= (_GRACE_UPDATING if moving else _GRACE_UNSEEN):
-            return "unknown" if moving or late or status is None else "not-applied"
-        clock.pause(delay)
-        delay = min(delay * 1.5, 2.0)
+    moved = False
+    with suppress(ImagectlError):  # a look that fails for good
+        for image, _, waited in looks(look_at(service, update.name), clock, _GRACE_UPDATING):
+            if image is not None:
+                watch(image.status)
+                if not diff(image, update):
+                    return image
+                moved = moved or image.status in MOVING
+                # Before it was seen moving, it may be an earlier update's failure.
+                if image.status == "UPDATE_FAILED" and moved and not late:
+                    return "not-applied"
+            if waited >= _GRACE_UNSEEN and (image is None or image.status not in MOVING):
+                return "unknown" if image is None or late else "not-applied"
+    return "unknown"
 
 
 def settle(
@@ -182,35 +272,34 @@ def settle(
     """Wait until the image is CREATED and every property is as `update` wants it.
 
     Raises `refused` on a state that can't become CREATED, `pending` after `timeout` seconds. `before` is
-    the image as last read before the update: its failure is not taken for ours. Where it was not read, a
-    failure seen at once is: by a second look, as the first may be stale.
+    the image as last read before the update: its failure is not taken for ours. Where it was not read, the
+    first look may show it.
     """
-    start, delay, status, trouble = clock.now(), 0.4, "", None
-    while True:
+    seen, trouble = None, None
+
+    def look_once(within: float) -> Image:
         try:
-            image = service.describe(update.name, within=look(timeout - (clock.now() - start)))
+            return service.describe(update.name, within=within)
         except ImagectlError as failure:
-            if failure.kind not in PASSING:
-                raise accepted_but(failure, update) from failure.__cause__
-            trouble = failure
-        else:
-            doubtful = update.wanted and before is None and not status and image.status == "UPDATE_FAILED"
-            status, trouble = image.status, None
-            watch(status)
-            waited = clock.now() - start
-            if not doubtful and is_settled(image, update, service.region, before=before, waited=waited):
-                return image
-        waited = clock.now() - start
-        if waited >= timeout:
-            if trouble and not status and not update.wanted:
-                raise trouble  # nothing was ever seen: that is what there is to tell
-            raise pending(update, service.region, timeout, status, trouble)
-        clock.pause(min(delay, max(timeout - waited, 0.05)))
-        # Updates settle within half a minute as a rule: while that is likely, news is under 2 s old.
-        delay = min(delay * 1.4, 1.5 if waited < 120 else 5.0)
+            if failure.kind in PASSING:
+                raise
+            raise accepted_but(failure, update) from failure.__cause__
+
+    for image, trouble, waited in looks(look_once, clock, timeout):  # noqa: B007 - the last one's trouble
+        if image is None:
+            continue
+        watch(image.status)
+        if before is None and seen is None and image.status == "UPDATE_FAILED" and update.wanted:
+            before = image
+        seen = image
+        if is_settled(image, update, service.region, before=before, waited=waited):
+            return image
+    if trouble and seen is None and not update.wanted:
+        raise trouble  # nothing was ever seen: that is what there is to tell
+    raise pending(update, service.region, timeout, seen, trouble)
 
 
-def look(left: float) -> float:
+def time_to_look(left: float) -> float:
     """How long a look may take where `left` seconds are left of a wait: it ends at most one second late."""
     return min(max(left, 1.0), LOOK)
 
@@ -236,6 +325,9 @@ def _is_of_before(image: Image, before: Image | None, waited: float) -> bool:
 
 def _dead_end(image: Image, update: ImageUpdate, region: str) -> ImagectlError:
     reason = f": {image.failure_reason}" if image.failure_reason else ""
+    # Only an update that failed says something of ours, and not where all is as asked for: then ours came
+    # before the one that failed.
+    failed = image.status == "UPDATE_FAILED" and diff(image, update)
     return ImagectlError(
         "refused",
         f"image '{update.name}' is {image.status}{reason}",
@@ -243,7 +335,7 @@ def _dead_end(image: Image, update: ImageUpdate, region: str) -> ImagectlError:
         operation="DescribeImage",
         image_name=update.name,
         region=region,
-        outcome="not-applied" if update.wanted else None,
+        outcome=("not-applied" if failed else "applied") if update.wanted else None,
     )
 
 
@@ -252,21 +344,45 @@ def accepted_but(failure: ImagectlError, update: ImageUpdate) -> ImagectlError:
     if not update.wanted:
         return failure
     message = f"the update was accepted, but looking at the image failed: {failure.message}"
-    return failure.but(message=message, outcome="applied")
+    return failure.but(message=message, image_name=update.name, outcome="applied")
 
 
 def pending(
-    update: ImageUpdate, region: str, timeout: float, status: str, trouble: ImagectlError | None = None
+    update: ImageUpdate,
+    region: str,
+    timeout: float,
+    seen: Image | None,
+    trouble: ImagectlError | None = None,
 ) -> ImagectlError:
-    """The error of a wait whose time ran out; `trouble` is why the last look saw nothing."""
+    """The error of a wait whose time ran out: `seen` is the last look, `trouble` why a later one saw nothing.
+
+    An image that is at rest, but not as asked for, stays so: what it has is told, and no more waiting is
+    offered.
+    """
     accepted = "the update was accepted, but " if update.wanted else ""
-    status = status or "not known"
+    status = seen.status if seen else "not known"
     last = f"; the last look failed: {trouble.message}" if trouble else ""
+    after_all = f"after {round(timeout, 1):g} s"
+    message = f"image '{update.name}' has not settled {after_all} (status {status})"
+    hint = None
+    if seen and status == "CREATED":
+        others = (
+            f"{name} is {_value(now)}, not {_value(wanted)}" for name, wanted, now, _ in diff(seen, update)
+        )
+        message = f"image '{update.name}' is at rest {after_all}: {', '.join(others)}"
+        hint = (
+            "did somebody else change it, or the service write the value its own way? Nothing more will come"
+        )
     return ImagectlError(
         "pending",
-        f"{accepted}image '{update.name}' has not settled after {timeout:g} s (status {status}){last}",
+        f"{accepted}{message}{last}",
+        hint=hint,
         operation="DescribeImage",
         image_name=update.name,
         region=region,
         outcome="applied" if update.wanted else None,
     )
+
+
+def _value(value: str | None) -> str:
+    return "not there" if value is None else quote(value)

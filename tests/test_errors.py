@@ -194,6 +194,7 @@ FACTS: dict[str, Any] = {
     "http_status": 400,
     "attempts": 3,
     "outcome": "unknown",
+    "late": True,
     "problems": (Problem("Description", "is too long", 3),),
 }
 
@@ -244,7 +245,9 @@ def test_a_new_fact_makes_a_new_error(name: str) -> None:
     """With the other facts, the cause, the notes and the place of the first, which stays as it is."""
     error = raised(ImagectlError(**FACTS))
     error.add_note("seen")
-    new = {"kind": "refused", "attempts": 4, "http_status": 500, "problems": ()}.get(name, "other")
+    new = {"kind": "refused", "attempts": 4, "http_status": 500, "late": False, "problems": ()}.get(
+        name, "other"
+    )
     other = error.but(**{name: new})
     assert {key: getattr(other, key) for key in FACTS} == FACTS | {name: new}
     assert {key: getattr(error, key) for key in FACTS} == FACTS

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable
 
 import pytest
+from conftest import Run
 from service import DROPPED, IN_USE, LOST, PORTAL, THROTTLED, Reply, Service, error
 
 from imagectl.aws.connect import connect
@@ -45,6 +46,13 @@ def time() -> Time:
 @pytest.fixture
 def images(service: Service) -> SageMaker:
     return connect(Connection(max_attempts=1))
+
+
+@pytest.fixture(name="door")
+def door_fixture(request: pytest.FixtureRequest) -> Run:
+    """The program's door, whose name `run` is the verb's here."""
+    door: Run = request.getfixturevalue("run")
+    return door
 
 
 def update(images: SageMaker, time: Time, progress: Progress | None = None, **options: object) -> Outcome:
@@ -99,8 +107,10 @@ def settle_after_update(service: Service, images: SageMaker, clock: Clock) -> No
 def test_a_dead_end_ends_the_wait_at_once(
     service: Service, images: SageMaker, time: Time, status: str
 ) -> None:
-    """What can't become CREATED is exit 5, with the service's reason. A failure is looked at twice: the
-    first look may be stale, and show an earlier one.
+    """What can't become CREATED is exit 5, with the service's reason.
+
+    A failure that the first look shows may be an earlier one's, read late: it is believed when no read is
+    that late. That an image is deleted says nothing of our update, which was accepted.
     """
     service.answer("UpdateImage", Reply(200, {"ImageArn": service.arn("my-image")}))
     service.images["my-image"] |= {"ImageStatus": status, "FailureReason": "no such role"}
@@ -108,8 +118,89 @@ def test_a_dead_end_ends_the_wait_at_once(
         update(images, time, wait=True)
     assert failure.value.exit_code == 5
     assert failure.value.message == f"image 'my-image' is {status}: no such role"
-    assert failure.value.outcome == "not-applied"
-    assert sum(time.pauses) == (0.4 if status == "UPDATE_FAILED" else 0)
+    failed = status == "UPDATE_FAILED"
+    assert failure.value.outcome == ("not-applied" if failed else "applied")
+    assert (10 <= sum(time.pauses) < 12) if failed else not time.pauses
+
+
+def test_a_failure_after_ours_was_carried_out_is_not_ours(
+    service: Service, images: SageMaker, time: Time
+) -> None:
+    """UPDATE_FAILED, but with all that we asked for: another update failed, ours did not."""
+    service.add("my-image", Description="new", ImageStatus="UPDATE_FAILED", FailureReason="no such role")
+    service.answer("UpdateImage", Reply(200, {"ImageArn": service.arn("my-image")}))
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time, wait=True)
+    assert (failure.value.exit_code, failure.value.outcome) == (5, "applied")
+
+
+@pytest.mark.parametrize(("value", "shown"), [("new ", "'new '"), (None, "not there")])
+def test_a_wait_that_can_not_end_well_says_what_is_different(
+    service: Service, images: SageMaker, time: Time, value: str | None, shown: str
+) -> None:
+    """At rest, but not as asked for: told by property, and no more waiting is offered."""
+    service.add("my-image", Description=value) if value else service.add("my-image")
+    service.answer("UpdateImage", Reply(200, {"ImageArn": service.arn("my-image")}))
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time, wait=True)
+    assert (failure.value.exit_code, failure.value.outcome) == (8, "applied")
+    assert failure.value.message == (
+        "the update was accepted, but image 'my-image' is at rest after 600 s:"
+        f" Description is {shown}, not 'new'"
+    )
+    assert failure.value.hint
+
+
+def test_more_waiting_is_offered_only_where_it_helps(door: Run, service: Service) -> None:
+    """`imagectl wait` knows no values: it would say at once that all is well."""
+    argv = ("update", "my-image", "--description", "new", "--wait", "--timeout", "0.1s")
+    service.answer("UpdateImage", Reply(200, {"ImageArn": service.arn("my-image")}))
+    at_rest = door(*argv)
+    service.updating_reads = 100
+    moving = door(*argv)
+    assert (at_rest.code, moving.code) == (8, 8)
+    assert "imagectl wait" not in at_rest.stderr
+    assert "imagectl wait my-image" in moving.stderr
+
+
+def test_a_busy_image_is_waited_for(service: Service, images: SageMaker, time: Time) -> None:
+    """With --wait, somebody else's update is let finish first; without, exit 6 at once."""
+    service.updating_reads = 3
+    images.update(ImageUpdate("my-image", {"Description": "other"}), Progress())
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time)
+    assert (failure.value.exit_code, failure.value.outcome, time.pauses) == (6, "not-applied", [])
+    outcome = update(images, time, wait=True)
+    assert (outcome.result, service.images["my-image"]["Description"]) == ("updated", "new")
+    assert [change.before for change in outcome.changes] == ["other", "PyTorch"]
+
+
+def test_a_busy_image_is_waited_for_within_the_timeout(
+    service: Service, images: SageMaker, time: Time
+) -> None:
+    """Busy for longer: exit 6, not applied; and what was waited for it is missing from the wait after it."""
+    service.answer("UpdateImage", IN_USE, times=1000)
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time, wait=True, timeout=30.0)
+    assert (failure.value.exit_code, failure.value.outcome) == (6, "not-applied")
+    assert 30 <= time.seconds - time.start < 30.1
+    start, service.updating_reads = time.seconds, 12
+    service._scripts.clear()
+    images.update(ImageUpdate("my-image", {"Description": "other"}), Progress())
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time, wait=True, timeout=20.0)
+    assert failure.value.exit_code == 8
+    assert 20 <= time.seconds - start < 20.1
+
+
+def test_a_busy_image_that_comes_to_be_as_asked_for_is_not_sent(
+    service: Service, images: SageMaker, time: Time
+) -> None:
+    """With --if-changed too."""
+    service.updating_reads = 3
+    images.update(WANTED, Progress())
+    assert update(images, time, wait=True, if_changed=True).result == "unchanged"
+    assert len(service.calls("UpdateImage")) == 2  # the second was turned away
 
 
 def test_a_failure_of_before_is_not_taken_for_ours(service: Service, images: SageMaker, time: Time) -> None:
@@ -375,14 +466,44 @@ def test_an_update_that_does_not_end_is_unknown(service: Service, images: SageMa
 def test_what_failed_or_is_gone_is_not_applied(
     service: Service, images: SageMaker, time: Time, status: str, gone: bool
 ) -> None:
-    """UPDATE_FAILED with other values, or no image at all: not applied."""
+    """UPDATE_FAILED with other values: not applied. No image any more: nobody knows what it was before."""
     service.answer("UpdateImage", DROPPED)
     service.images["my-image"]["ImageStatus"] = status
     if gone:
         del service.images["my-image"]
     with pytest.raises(ImagectlError) as failure:
         update(images, time)
-    assert failure.value.outcome == "not-applied"
+    assert failure.value.outcome == ("unknown" if gone else "not-applied")
+
+
+SLOW = Reply(delay=0.5)  # longer than is waited for: the service may be at it still
+GATEWAY = Reply(504, b"<html>")
+REFUSED = error("ValidationException", "no")
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        [SLOW, error("ServiceUnavailable", status=503), DROPPED],
+        [error("InternalFailure", status=500), SLOW, REFUSED],
+        [SLOW, PORTAL],
+        [GATEWAY, DROPPED, DROPPED],
+        [GATEWAY, REFUSED],
+        [Reply(502, b"<html>"), THROTTLED, THROTTLED],
+        [SLOW, IN_USE],
+        [error("RequestTimeout", status=408), REFUSED],
+    ],
+)
+def test_one_attempt_that_may_still_come_leaves_it_unknown(
+    service: Service, time: Time, replies: list[Reply]
+) -> None:
+    """Whatever came of the other attempts: an image that is at rest says nothing yet."""
+    service.answer("UpdateImage", *replies)
+    patient = connect(Connection(max_attempts=len(replies), read_timeout=0.2))
+    with pytest.raises(ImagectlError) as failure:
+        update(patient, time)
+    assert failure.value.outcome == "unknown"
+    assert len(service.calls("UpdateImage")) <= len(replies)
 
 
 def test_a_server_error_may_have_been_carried_out(service: Service, images: SageMaker, time: Time) -> None:

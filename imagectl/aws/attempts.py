@@ -20,6 +20,7 @@ class Attempts:
     answered: int = 0  # how many came to a reply that can be read, or visibly to none
     written: int = 0  # of how many something may have reached the service
     turned_away: int = 0  # how many of those the service is known not to have carried out
+    late: bool = False  # whether one of them may still be carried out, whatever came of the others
 
     def begin(self) -> None:
         self.begun += 1
@@ -34,9 +35,13 @@ class Attempts:
         self.answered += 1
         if exception is not None:
             self.turned_away += isinstance(exception, NEVER_CARRIED_OUT)
+            self.late |= type(exception).__name__ == "ReadTimeoutError"
         elif parsed_response is not None:
-            status = parsed_response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            meta = parsed_response.get("ResponseMetadata", {})
+            status = meta.get("HTTPStatusCode", 0)
             self.turned_away += 400 <= status < 500 and status != 408
+            # A gateway doesn't know what becomes of a request that it has passed on.
+            self.late |= status in {408, 504} or (status >= 500 and not meta.get("RequestId"))
         self._tell()
 
     def _tell(self) -> None:
@@ -46,3 +51,10 @@ class Attempts:
     @property
     def outcome(self) -> Applied:
         return "not-applied" if self.turned_away == self.written else "unknown"
+
+    def facts(self, operation: str) -> dict[str, Any]:
+        """What an error of this call says of its attempts."""
+        facts = {"attempts": self.begun or None}
+        if operation != "UpdateImage":
+            return facts
+        return {**facts, "outcome": self.outcome, "late": self.late}

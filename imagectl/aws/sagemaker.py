@@ -15,7 +15,7 @@ from imagectl.aws.debug import Log, log_reply, log_request
 from imagectl.aws.failures import FOREIGN, Row, translated
 from imagectl.aws.faults import ForeignReplyError
 from imagectl.errors import ImagectlError
-from imagectl.image import PAGE, PROPERTIES, Image, ImageArn, ImageUpdate, Progress
+from imagectl.image import PAGE, PROPERTIES, Image, ImageArn, ImageUpdate, Page, Progress, all_images
 
 if TYPE_CHECKING:
     from imagectl.aws.transport import Transport  # it imports botocore
@@ -93,28 +93,28 @@ class SageMaker:
                 self.describe(update.name)
             except ImagectlError as error:
                 raise error.but(outcome="not-applied") from error.__cause__
-        reply = self._call("UpdateImage", update.request(), name=update.name, attempts=Attempts(progress))
-        arn = self._check(reply, "UpdateImage", update.name)
+        attempts = Attempts(progress)
+        reply = self._call("UpdateImage", update.request(), name=update.name, attempts=attempts)
+        try:
+            arn = self._check(reply, "UpdateImage", update.name)
+        except ImagectlError as wrong:
+            raise wrong.but(late=attempts.late) from None
         progress.outcome = "applied"
         return arn
 
+    def page(self, token: str | None = None, *, within: float | None = None, **filters: Any) -> Page:
+        """ListImages, one page; `filters` are its parameters."""
+        params = {"MaxResults": PAGE, **filters, **({"NextToken": token} if token else {})}
+        reply = self._call("ListImages", params, until=_moment(within))
+        listed, following = reply.get("Images"), reply.get("NextToken")
+        if not isinstance(listed, list) or not all(map(_is_image, listed)) or not _is_text(following):
+            raise self._foreign(reply, "ListImages")
+        return Page([Image(fields) for fields in listed], following)
+
     def list(self, *, within: float | None = None, **filters: Any) -> Iterator[Image]:
-        """ListImages, page after page as they are asked for; `filters` are its parameters."""
-        params, seen, until = {"MaxResults": PAGE, **filters}, set(), _moment(within)
-        while True:
-            reply = self._call("ListImages", params, until=until)
-            listed, token = reply.get("Images"), reply.get("NextToken")
-            if not isinstance(listed, list) or not all(map(_is_image, listed)) or not _is_text(token):
-                raise self._foreign(reply, "ListImages")
-            yield from map(Image, listed)
-            if not token:
-                return
-            if token in seen:
-                raise ImagectlError(
-                    "refused", "the service's page tokens go in a circle", operation="ListImages"
-                )
-            seen.add(token)
-            params["NextToken"] = token
+        """ListImages, page after page as they are asked for; `within` is for all of it."""
+        until = _moment(within)
+        return all_images(self, lambda: None if until is None else until - time.monotonic(), **filters)
 
     def _new_client(self, attempts: int | None) -> Any:
         from botocore.config import Config
@@ -174,12 +174,7 @@ class SageMaker:
         return reply
 
     def _facts(self, operation: str, name: str | None, attempts: Attempts) -> dict[str, Any]:
-        return {
-            "image_name": name,
-            "region": self.region,
-            "attempts": attempts.begun or None,
-            "outcome": attempts.outcome if operation == "UpdateImage" else None,
-        }
+        return {"image_name": name, "region": self.region, **attempts.facts(operation)}
 
     def _on_send(self, request: Any, **_: Any) -> None:
         self._local.attempts.begin()

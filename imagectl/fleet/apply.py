@@ -67,7 +67,7 @@ def apply(
 ) -> int:
     """Bring the images of a manifest to their state; the exit code. Raises what concerns the whole run."""
     progress.known = "nothing was sent"
-    jobs = _read(options, log_in, face, threads)
+    jobs = _read(options, log_in, face, clock, threads)
     plan = Tally.of(jobs)
     if options.terminal and plan.changes:
         face.plan([job.outcome for job in jobs])
@@ -84,7 +84,7 @@ def apply(
             return _preview(jobs, options, tell, face)
         with face.bar() as beat:
             tally = run(
-                by_turns(jobs),
+                jobs if options.fleet.max_unsettled else by_turns(jobs),
                 options.fleet,
                 rollback_file=options.rollback_file,
                 progress=progress,
@@ -109,7 +109,7 @@ def _preview(jobs: Sequence[Job], options: ApplyOptions, tell: Callable[[Outcome
     return EXIT_CHANGES_PENDING if options.detailed_exitcode and plan.changes else 0
 
 
-def _read(options: ApplyOptions, log_in: LogIn, face: Face, threads: Threads) -> list[Job]:
+def _read(options: ApplyOptions, log_in: LogIn, face: Face, clock: Clock, threads: Threads) -> list[Job]:
     """The entries as they are asked for, each with its image as it is."""
     entries, size = options.manifest.entries, options.fleet.concurrency
     if options.manifest.torn:
@@ -128,7 +128,7 @@ def _read(options: ApplyOptions, log_in: LogIn, face: Face, threads: Threads) ->
         threads=threads,
     )
     with face.spinner("reading the images", on=True):
-        return look(located, size, threads=threads)
+        return look(located, size, clock=clock, threads=threads)
 
 
 def _where(jobs: Sequence[Job]) -> str:

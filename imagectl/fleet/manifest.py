@@ -75,9 +75,10 @@ def repeated(images: Iterable[tuple[int, str, Any]]) -> list[Problem]:
     first: dict[Any, int] = {}
     found = []
     for line, name, place in images:
-        before = first.setdefault((place, name), line)
-        if before != line:
-            found.append(Problem("ImageName", f"{quote(name)} is already declared in line {before}", line))
+        if (place, name) in first:
+            message = f"{quote(name)} is already declared in line {first[place, name]}"
+            found.append(Problem("ImageName", message, line))
+        first.setdefault((place, name), line)
     return found
 
 

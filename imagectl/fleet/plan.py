@@ -10,11 +10,12 @@ from typing import NamedTuple, Protocol
 from imagectl.errors import ImagectlError, Problem, usage
 from imagectl.fleet.guard import unexpected
 from imagectl.fleet.manifest import Entry, repeated
+from imagectl.fleet.paced import Paced
 from imagectl.fleet.pool import THREADS, Threads, do_all
 from imagectl.fleet.sender import Job
-from imagectl.image import MOVING, PROPERTIES, Image, ImageArn, Outcome, Service
+from imagectl.image import MOVING, PROPERTIES, Image, ImageArn, Outcome, Service, all_images
 from imagectl.text import quote
-from imagectl.update import plan
+from imagectl.update import Clock, plan
 
 
 class Login(Protocol):
@@ -180,36 +181,39 @@ def _no_logins(failures: list[tuple[Entry, ImagectlError]]) -> ImagectlError:
     return first.but(message=whole, problems=problems, outcome="not-applied")
 
 
-def look(located: Sequence[Located], size: int, *, threads: Threads = THREADS) -> list[Job]:
+def look(located: Sequence[Located], size: int, *, clock: Clock, threads: Threads = THREADS) -> list[Job]:
     """Each entry with its image as it is and the plan for it: one sweep of ListImages per service.
 
-    Roles are not listed, so an image of which one is declared or expected is read by itself.
+    Roles are not listed, so an image of which one is declared or expected is read by itself. From here on,
+    all calls keep the pace that their service admits.
     """
-    sought: defaultdict[Service, _Sought] = defaultdict(_Sought)
-    for entry, service, _ in located:
+    paced = {service: Paced(service, clock=clock, threads=threads) for _, service, _ in located}
+    there = [(entry, paced[service], account) for entry, service, account in located]
+    sought: defaultdict[Paced, _Sought] = defaultdict(_Sought)
+    for entry, service, _ in there:
         sought[service].add(entry)
 
-    def sweep(service: Service) -> None:
-        for image in service.list():
+    def sweep(service: Paced) -> None:
+        for image in all_images(service):
             sought[service].see(image)
 
-    def describe(at: Located) -> None:
-        entry, service, _ = at
+    def describe(at: tuple[Entry, Paced]) -> None:
+        entry, service = at
         image = sought[service].find(entry)
         if image is not None:
             sought[service].found[image.name] = _cut(service.describe(image.name))
 
     do_all(sweep, list(sought), size, threads=threads)
     accounts = _Accounts()
-    for entry, service, account in located:
+    for entry, service, account in there:
         accounts.add(entry.profile, account or sought[service].account)
-    states = [(entry, sought[service].find(entry)) for entry, service, _ in located]
+    states = [(entry, sought[service].find(entry)) for entry, service, _ in there]
     _refuse_other_accounts((entry, image, accounts.of(entry.profile)) for entry, image in states)
     _refuse(repeated((entry.line, image.arn, ()) for entry, image in states if image))
-    do_all(describe, [one for one in located if _needs_role(one.entry)], size, threads=threads)
+    do_all(describe, [(e, service) for e, service, _ in there if _needs_role(e)], size, threads=threads)
     return [
         _job(e, service, sought[service].find(e), sought[service].size, accounts.words(e.profile))
-        for e, service, _ in located
+        for e, service, _ in there
     ]
 
 
@@ -284,7 +288,7 @@ class _Sought:
         return self.found.get(name)
 
 
-def _job(entry: Entry, service: Service, current: Image | None, size: int, whose: str) -> Job:
+def _job(entry: Entry, service: Paced, current: Image | None, size: int, whose: str) -> Job:
     if current is not None:
         planned = plan(current, replace(entry.update, name=current.name), service.region)
         # What is being changed is judged when that is over.

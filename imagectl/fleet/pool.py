@@ -5,7 +5,7 @@ in beside the clock. Nobody else here makes any.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
@@ -64,16 +64,36 @@ class Pool:
     """Does `work` for all items, with as many threads as can be had up to `size`. `work` must not raise."""
 
     def __init__(
-        self, work: Callable[[Any], object], items: Sequence[Any], size: int, threads: Threads
+        self, work: Callable[[Any], object], items: Iterable[Any], size: int, threads: Threads
     ) -> None:
-        self._work, self._items, self._lock, self._none = work, iter(items), threads.lock(), object()
+        self._work, self._items, self._none = work, iter(items), object()
+        self._next, self._lock = threads.lock(), threads.lock()
+        self._at_work = 1  # not over before all were started
         self.size = 0  # how many threads could be had; with none, who made the pool calls `one` by itself
-        while self.size < min(size, len(items)) and threads.start(self._all):
+        while self.size < size and self._start(threads):
             self.size += 1
+        if self.size:
+            self._enter(-1)
+
+    def _start(self, threads: Threads) -> bool:
+        self._enter(1)
+        started = threads.start(self._all)
+        if not started:
+            self._enter(-1)
+        return started
+
+    def _enter(self, count: int) -> None:
+        with self._lock:
+            self._at_work += count
+
+    def is_over(self) -> bool:
+        """Whether no thread is at work any more, and none will be."""
+        with self._lock:
+            return not self._at_work
 
     def one(self) -> bool:
         """Do the next item; False where none is left."""
-        with self._lock:
+        with self._next:
             item = next(self._items, self._none)
         if item is self._none:
             return False
@@ -81,8 +101,11 @@ class Pool:
         return True
 
     def _all(self) -> None:
-        while self.one():
-            pass
+        try:
+            while self.one():
+                pass
+        finally:
+            self._enter(-1)
 
 
 def do_all(
@@ -101,7 +124,7 @@ def do_all(
         results.put(failure)
 
     try:
-        pool = Pool(one, items, size, threads)
+        pool = Pool(one, items, min(size, len(items)), threads)
         left = len(items)
         while left:
             if not pool.size:

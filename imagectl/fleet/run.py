@@ -4,14 +4,15 @@ under way finish. How one image is sent is sender.py's.
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import Empty
-from typing import Any
+from types import FrameType
+from typing import Any, Self
 
 from imagectl.errors import ENDING, ImagectlError
 from imagectl.fleet.newfile import Disk
-from imagectl.fleet.pool import THREADS, Pool, Threads
+from imagectl.fleet.pool import THREADS, Pool, Queue, Threads
 from imagectl.fleet.rollback import RollbackFile
 from imagectl.fleet.sender import FleetOptions, Job, Sender
 from imagectl.fleet.tally import Tally, images_in_words
@@ -38,49 +39,102 @@ def run(
     what is not sent yet; the rest is finished and told. A signal is raised again when all that is done; a
     second one at once.
     """
-    results = threads.queue()
     rollback = RollbackFile(rollback_file, threads=threads, disk=disk) if rollback_file is not None else None
+    results = threads.queue()
     sender = Sender(options, rollback=rollback, clock=clock, threads=threads, put=results.put)
-    tally = Tally(len(jobs))
-    with _signals(results.put) as resume:
-        pool = Pool(sender.send, jobs, options.concurrency, threads)
+    desk = _Desk(jobs, results, sender, tell, beat)
+    tally = desk.tally
+    with _Signals(results.put) as signals:
         caught = None
-        while tally.done < tally.total:
-            if not pool.size:
-                pool.one()
-            try:
-                result = results.get(timeout=0.2)
-            except Empty:
-                beat(tally.done, tally.total)
-                continue
-            if isinstance(result, int):
+        try:
+            pool = Pool(sender.send, sender.in_turn(jobs), min(options.concurrency, len(jobs)), threads)
+            signals.wait = pool.size > 0
+            while desk.untold:
+                if not pool.size:
+                    pool.one()
+                number = desk.wait(pool)
+                if number is None:
+                    continue
                 if caught is not None:
-                    progress.known = _abandoned(sender.unknown(), tally)
-                    resume(result)
-                caught = result
+                    desk.take_what_is_there()
+                    signals.resume(number)
+                caught = number
                 sender.stop(wait=False)
                 note("nothing new is sent; what is under way is finished (again to leave at once)")
-                continue
-            tally.add(result)
-            try:
-                if tally.error is None:
-                    tell(result)
-            except ImagectlError as full:
-                tally.error, tally.stopped = full, "the output could not be written"
-                sender.stop(wait=True)
-            beat(tally.done, tally.total)
+        except KeyboardInterrupt:
+            progress.known = _abandoned(sender.in_doubt(desk.untold), len(desk.untold))
+            raise
+        finally:
+            sender.stop(wait=False)
         if rollback:
             rollback.close()
         tally.error = tally.error or sender.fatal
         tally.stopped = tally.stopped or sender.why
         progress.known = f"{tally}; to go on: the same command"
         if caught is not None:
-            resume(caught)
+            signals.resume(caught)
     return tally
 
 
-def _abandoned(names: Sequence[str], tally: Tally) -> str:
-    left = tally.total - tally.done
+class _Desk:
+    """Where the outcomes come in, in one thread: each is counted and told, once."""
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        results: Queue,
+        sender: Sender,
+        tell: Callable[[Outcome], None],
+        beat: Callable[[int, int], None],
+    ) -> None:
+        self.tally, self.untold = Tally(len(jobs)), dict.fromkeys(jobs)
+        self._results, self._sender, self._tell, self._beat = results, sender, tell, beat
+
+    def wait(self, pool: Pool) -> int | None:
+        """Take the next outcome; a signal that came instead."""
+        try:
+            result = self._results.get(timeout=0.2)
+        except Empty:
+            self._beat(self.tally.done, self.tally.total)
+            self._sender.expire()
+            if pool.is_over() and not self._sender.waits():
+                # Each that is left was put a moment ago, or its thread died.
+                number = self.take_what_is_there()
+                for job in list(self.untold):
+                    self._take(job, self._sender.lost(job))
+                return number
+            return None
+        if isinstance(result, int):
+            return result
+        self._take(*result)
+        return None
+
+    def take_what_is_there(self) -> int | None:
+        number = None
+        with suppress(Empty):
+            while True:
+                result = self._results.get(timeout=0)
+                if isinstance(result, int):
+                    number = result
+                else:
+                    self._take(*result)
+        return number
+
+    def _take(self, job: Job, outcome: Outcome) -> None:
+        if job not in self.untold:
+            return
+        self.tally.add(outcome)
+        try:
+            if self.tally.error is None:
+                self._tell(outcome)
+        except ImagectlError as full:
+            self.tally.error, self.tally.stopped = full, "the output could not be written"
+            self._sender.stop(wait=True)
+        del self.untold[job]
+        self._beat(self.tally.done, self.tally.total)
+
+
+def _abandoned(names: Sequence[str], left: int) -> str:
     if not names:
         return (
             f"nothing that was sent is in doubt; {images_in_words(left)} not done; to go on: the same command"
@@ -88,34 +142,38 @@ def _abandoned(names: Sequence[str], tally: Tally) -> str:
     return f"whether these were updated is not known: {', '.join(names)}; to go on: the same command"
 
 
-@contextmanager
-def _signals(put: Callable[[int], None]) -> Iterator[Callable[[int], None]]:
+class _Signals:
     """While a record is printed, a signal must not tear it: it is queued with the results instead.
 
-    Yields what lets a signal do after all what it did before. A third one does so by itself: whoever is
-    stuck in a write to a full pipe can still be ended.
+    `resume` lets a signal do after all what it did before. A third one does so by itself: whoever is stuck
+    in a write to a full pipe can still be ended. So does the first where there is nobody to `wait` for.
     """
-    before: dict[signal.Signals, Any] = {}
-    seen = 0
 
-    def on_signal(number: int, frame: Any) -> None:
-        nonlocal seen
-        seen += 1
-        if seen > 2:
-            before[signal.Signals(number)](number, frame)
-        put(number)
+    def __init__(self, put: Callable[[int], None]) -> None:
+        self._put = put
+        self._before: dict[int, Callable[[int, FrameType | None], Any]] = {}
+        self._seen = 0
+        self.wait = True
 
-    def resume(number: int) -> None:
-        before[signal.Signals(number)](number, None)
+    def __enter__(self) -> Self:
+        with suppress(ValueError):  # not in the main thread, where only tests are
+            for number in ENDING:
+                handler = signal.getsignal(number)
+                # Ignored stays ignored (nohup), and what ends the process at once goes on doing so.
+                if callable(handler):
+                    self._before[number] = handler
+                    signal.signal(number, self._on_signal)
+        return self
 
-    with suppress(ValueError):  # not in the main thread, where only tests are
-        for number in ENDING:
-            handler = signal.getsignal(number)
-            if callable(handler):  # ignored stays ignored (nohup)
-                before[number] = handler
-                signal.signal(number, on_signal)
-    try:
-        yield resume
-    finally:
-        for number, handler in before.items():
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._seen += 1
+        if self._seen > 2 or not self.wait:
+            self._before[number](number, frame)
+        self._put(number)
+
+    def resume(self, number: int) -> None:
+        self._before[number](number, None)

@@ -1,23 +1,24 @@
 """One image of many, sent: at its turn, after its rollback line is on disk, again where that is safe.
 
-Runs in the threads of a pool and owns what they share: the pace that each service admits, what is under way,
-and the reasons to stop. What comes of each image goes to `put`, once. Prints nothing.
+Runs in the threads of a pool and owns what they share: what was sent, and the reasons to stop. What comes of
+each image goes to `put`, once. Prints nothing.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from queue import Empty
 
-from imagectl.errors import ImagectlError
+from imagectl.errors import Applied, ImagectlError
 from imagectl.fleet import rollback as rollbacks
 from imagectl.fleet.manifest import Entry
+from imagectl.fleet.paced import Paced, backoff
 from imagectl.fleet.pool import Event, Threads
-from imagectl.fleet.rate import Pace
 from imagectl.fleet.settling import Waiting, Watcher
-from imagectl.image import LOOK, MOVING, Change, Image, ImageUpdate, Outcome, Progress, Service, diff
-from imagectl.update import PASSING, Clock, look_up
+from imagectl.image import MOVING, Change, Image, ImageUpdate, Outcome, Progress, diff
+from imagectl.update import Clock, look_at, look_up, looks
 
-_MOST_THROTTLES = 10  # of one image, whose requests are paced: the rest of the fleet goes on without it
-_PATIENCE = 60.0  # seconds for somebody else's change of the same image to end: as update.py's for ours
+_GRACE = 30.0  # seconds after its time ran out in which an image's watcher tells it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +27,11 @@ class FleetOptions:
 
     concurrency: int = 8
     max_failures: int | None = None
+    max_unsettled: int | None = None  # with `wait`: at most so many images are unsettled at any moment
     wait: bool = False
     timeout: float = 600.0
+    patience: float = 60.0  # seconds for somebody else's change of the same image to end
+    most_throttles: int = 10  # of one image, whose requests are paced: the rest goes on without it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +39,7 @@ class Job:
     """One entry, the service its image is in, the image as it was read, and what that makes of it."""
 
     entry: Entry
-    service: Service
+    service: Paced
     listed: int  # how many images the service has in all
     current: Image
     outcome: Outcome  # planned, unchanged, or not-applied with the error
@@ -46,31 +50,39 @@ class Job:
         return replace(self.entry.update, name=self.outcome.name)
 
 
-class _Lane:
-    """One service's turn-taking: its clients, and the pace it was found to admit."""
+@dataclass(slots=True, eq=False)
+class _Sending:
+    """What is known of one image between two requests."""
 
-    def __init__(self, service: Service, clock: Clock, threads: Threads) -> None:
-        self.service, self.once = service, service.once()
-        self._clock, self._pace = clock, Pace()
-        self._turn, self._lock = threads.lock(), threads.lock()
+    job: Job
+    current: Image
+    changes: tuple[Change, ...]
+    progress: Progress = field(default_factory=Progress)
+    doubt: ImagectlError | None = None  # of a request that may have been carried out, unheard
+    tries: int = 0
+    throttles: int = 0
 
-    def turn(self, stop: Event) -> bool:
-        """Wait until a request may go; False where nothing is to be sent any more."""
-        with self._turn:
-            while not stop.is_set():
-                with self._lock:
-                    now = self._clock.now()
-                    delay = self._pace.delay(now)
-                    if not delay:
-                        self._pace.sent(now)
-                        return True
-                stop.wait(delay)
-        return False
+    @property
+    def update(self) -> ImageUpdate:
+        """Just what differs: a role that stays needs no iam:PassRole."""
+        return ImageUpdate(self.job.outcome.name, {change.name: change.after for change in self.changes})
 
-    def answered(self, sent: float, *, throttled: bool) -> None:
-        with self._lock:
-            told = self._pace.throttled if throttled else self._pace.admitted
-            told(sent, self._clock.now())
+    @property
+    def may_be_applied(self) -> bool:
+        return self.doubt is not None or self.progress.outcome in {"applied", "unknown"}
+
+    def count(self, error: ImagectlError) -> None:
+        """One request more that failed."""
+        self.tries += not error.is_throttle
+        self.throttles += error.is_throttle
+        if error.outcome == "unknown":
+            self.doubt = self.failed(error)
+
+    def failed(self, error: ImagectlError) -> ImagectlError:
+        """`error`, told with the doubt that earlier requests left."""
+        if self.doubt is None:
+            return error
+        return error.but(outcome="unknown", late=error.late or self.doubt.late)
 
 
 class Sender:
@@ -83,16 +95,18 @@ class Sender:
         rollback: rollbacks.RollbackFile | None,
         clock: Clock,
         threads: Threads,
-        put: Callable[[Outcome], None],
+        put: Callable[[tuple[Job, Outcome]], None],
     ) -> None:
         self._options, self._rollback, self._put = options, rollback, put
         self._clock, self._threads = clock, threads
         self._lock = threads.lock()
-        self._lanes: dict[Service, _Lane] = {}
-        self._watchers: dict[Service, Watcher] = {}
-        self._under_way: dict[Job, Progress] = {}
+        self._watchers: dict[Paced, Watcher] = {}
+        self._sent: dict[Job, _Sending] = {}
         self._failures = 0
         self._stop, self._leave = threads.event(), threads.event()
+        self._slots = (
+            _Slots(options.max_unsettled, threads) if options.max_unsettled and options.wait else None
+        )
         self.why = ""  # why nothing new is sent
         self.fatal: ImagectlError | None = None
 
@@ -101,147 +115,169 @@ class Sender:
         self._stop.set()
         if not wait:
             self._leave.set()
+            for watcher in self._all_watchers():
+                watcher.release()
 
-    def unknown(self) -> list[str]:
-        """The images whose update is on its way at this moment, so that nobody knows what comes of it."""
+    def expire(self) -> None:
+        """Tell the images that their watcher should have told of long ago, whatever became of it."""
+        for watcher in self._all_watchers():
+            watcher.expire(_GRACE)
+
+    def waits(self) -> bool:
+        """Whether an image is still waited for."""
+        return any(watcher.waiting() for watcher in self._all_watchers())
+
+    def in_doubt(self, jobs: Iterable[Job]) -> list[str]:
+        """The images that may have been updated, of jobs that were not told."""
         with self._lock:
-            return [job.outcome.name for job, told in self._under_way.items() if told.outcome == "unknown"]
+            return [job.outcome.name for job in jobs if job in self._sent and self._sent[job].may_be_applied]
+
+    def lost(self, job: Job) -> Outcome:
+        """The outcome of a job whose thread died."""
+        return _failed(
+            job,
+            ImagectlError(
+                "internal", "its thread died", outcome="unknown" if self.in_doubt([job]) else "not-applied"
+            ),
+        )
+
+    def in_turn(self, jobs: Iterable[Job]) -> Iterator[Job]:
+        """The jobs in order, each when it may begin: as soon as few enough images are unsettled."""
+        for job in jobs:
+            if self._slots and job.outcome.changes:
+                self._slots.take(self._stop)
+            yield job
 
     def send(self, job: Job) -> None:
         """Bring one image to its state. Raises nothing: whatever happens is its outcome."""
+        sending = _Sending(job, job.current, job.outcome.changes)
         try:
-            outcome = self._send(job)
+            outcome = self._send(sending)
         except ImagectlError as error:
             outcome = _failed(job, error)
         except Exception as bug:  # noqa: BLE001 - a bug of ours, told with the image it hit
             unexpected = f"unexpected {type(bug).__name__}: {bug}"
-            outcome = _failed(job, ImagectlError("internal", unexpected, outcome="unknown"))
+            known: Applied = "unknown" if sending.may_be_applied else "not-applied"
+            outcome = _failed(job, ImagectlError("internal", unexpected, outcome=known))
         if outcome:
-            self._finish(outcome)
+            self._finish(job, outcome)
 
-    def _finish(self, outcome: Outcome) -> None:
+    def _finish(self, job: Job, outcome: Outcome) -> None:
         if outcome.error and outcome.error.kind != "pending":
             with self._lock:
                 self._failures += 1
-                if self._failures == self._options.max_failures and not self._stop.is_set():
-                    self.why = f"{self._failures} failed"
-                    self._stop.set()
-        self._put(outcome)
+            if self._failures == self._options.max_failures:
+                self._stop_because(f"{self._failures} failed")
+        if self._slots and job.outcome.changes:
+            if outcome.result in {"requested", "applied", "unknown"}:
+                if not self._slots.keep():
+                    self._stop_because(f"{self._options.max_unsettled} not settled")
+            else:
+                self._slots.give_back()
+        self._put((job, outcome))
 
-    def _send(self, job: Job) -> Outcome | None:
+    def _stop_because(self, why: str) -> None:
+        with self._lock:
+            self.why = self.why or why
+        self._stop.set()
+
+    def _send(self, sending: _Sending) -> Outcome | None:
         """What came of one image; None where that is still waited for."""
+        job = sending.job
         if job.outcome.error:
             return job.outcome
-        current, changes, lane = job.current, job.outcome.changes, self._lane(job.service)
-        look = current.status in MOVING and (bool(changes) or self._options.wait)
-        lost: ImagectlError | None = None  # a failure that left open whether the update was applied
-        tries, throttles, arn = 0, 0, ""
-        while not arn:
-            if look:
-                current = self._at_rest(job)
-                left = diff(current, job.update)
-                if not left and lost:
-                    arn = current.arn  # the reply was lost, not the request
-                    break
-                if not lost:
-                    changes = left
-            if not changes:
-                return replace(job.outcome, result="unchanged", changes=())
-            if not lane.turn(self._stop):
-                if lost:
-                    raise lost
-                return replace(job.outcome, result="not-applied", changes=changes)
-            if not tries + throttles:
-                self._record(job, current, changes)
-            sent = self._clock.now()
-            try:
-                arn = self._request(job, lane, changes, last=tries + 1 >= job.service.attempts)
-            except ImagectlError as error:
-                lane.answered(sent, throttled=error.is_throttle)
-                tries, throttles = tries + (not error.is_throttle), throttles + error.is_throttle
-                lost = error if error.outcome == "unknown" else lost
-                again = tries < job.service.attempts and throttles < _MOST_THROTTLES
-                if error.kind != "transient" or not again:
-                    raise
-                # Changed by somebody else, by an earlier run of ours that was killed, or by us, unheard:
-                # it may be as declared when that is over.
-                look = lost is not None or error.is_busy
-                if not error.is_throttle:
-                    self._stop.wait(self._clock.jittered(min(0.2 * 4**tries, 10)))
+        arn = None
+        if job.current.status in MOVING and (sending.changes or self._options.wait):
+            self._look_again(sending)
+        while sending.changes and not arn:
+            if not job.service.turn(self._stop):
+                if sending.doubt is None:
+                    return replace(job.outcome, result="not-applied", changes=sending.changes)
+                arn = self._look_up(sending, sending.doubt)
             else:
-                lane.answered(sent, throttled=False)
-        return self._accepted(job, current, changes, arn)
+                if not sending.tries + sending.throttles:
+                    self._record(sending)
+                arn = self._request(sending)
+        return self._accepted(sending, arn) if arn else replace(job.outcome, result="unchanged", changes=())
 
-    def _request(self, job: Job, lane: _Lane, changes: tuple[Change, ...], *, last: bool) -> str:
-        """Send just what differs: a role that stays needs no iam:PassRole.
-
-        After a lost reply, repeating it soon says the same as long watching does. Unless it was the last.
-        """
-        update, progress = _narrowed(job, changes), Progress()
+    def _request(self, sending: _Sending) -> str | None:
+        """Send it once: the ARN where it was accepted, None where it may be sent again."""
+        job = sending.job
         with self._lock:
-            self._under_way[job] = progress
+            self._sent[job] = sending
         try:
-            return lane.once.update(update, progress)
+            return job.service.update(sending.update, sending.progress)
         except ImagectlError as error:
-            if error.outcome != "unknown" or (error.kind == "transient" and not last):
-                raise
-            return look_up(
-                lane.once, update, error, progress=progress, clock=self._clock, watch=lambda _status: None
-            )
-        finally:
-            with self._lock:
-                del self._under_way[job]
+            sending.count(error)
+            again = sending.tries < job.service.attempts and sending.throttles < self._options.most_throttles
+            if error.kind != "transient" or not again:
+                return self._look_up(sending, sending.failed(error))
+            if not error.is_throttle:
+                self._stop.wait(self._clock.jittered(backoff(sending.tries)))
+            # Changed by somebody else, by an earlier run of ours that was killed, or by us, unheard: it may
+            # be as declared when that is over.
+            return self._look_again(sending) if error.is_busy or sending.doubt else None
 
-    def _record(self, job: Job, current: Image, changes: tuple[Change, ...]) -> None:
+    def _look_up(self, sending: _Sending, error: ImagectlError) -> str:
+        """The ARN where an update in doubt turns out to be applied; raises `error` where it doesn't.
+
+        After a lost reply, repeating it soon says the same as long watching does: only the last is looked up.
+        """
+        if error.outcome != "unknown":
+            raise error
+        service, progress = sending.job.service, sending.progress
+        return look_up(
+            service, sending.update, error, progress=progress, clock=self._clock, watch=lambda _status: None
+        )
+
+    def _look_again(self, sending: _Sending) -> str | None:
+        """See what is left to change, when nobody else changes the image; the ARN where ours was applied."""
+        image = self._at_rest(sending)
+        left = diff(image, sending.job.update)
+        if sending.doubt is not None:
+            return None if left else image.arn  # the reply was lost, not the request
+        sending.current, sending.changes = image, left
+        return None
+
+    def _at_rest(self, sending: _Sending) -> Image:
+        """The image when nobody changes it any more; as it is, where that takes too long."""
+        look = look_at(sending.job.service, sending.job.outcome.name)
+        clock = self._clock._replace(sleep=self._stop.wait)
+        try:
+            for seen in looks(look, clock, self._options.patience):
+                if self._stop.is_set() or (seen.image and seen.image.status not in MOVING):
+                    break
+            return seen.read()
+        except ImagectlError as error:
+            raise sending.failed(error.but(outcome="not-applied")) from error.__cause__
+
+    def _record(self, sending: _Sending) -> None:
         if self._rollback is None:
             return
-        region, profile = job.service.region, job.entry.profile
-        line = rollbacks.entry(arn=current.arn, region=region, profile=profile, changes=changes)
+        region, profile = sending.job.service.region, sending.job.entry.profile
+        arn, changes = sending.current.arn, sending.changes
         try:
-            self._rollback.add(line)
+            self._rollback.add(rollbacks.entry(arn=arn, region=region, profile=profile, changes=changes))
         except ImagectlError as full:
             with self._lock:
-                if self.fatal is None:
-                    self.fatal, self.why = full, "the rollback file could not be written"
-            self._stop.set()
+                self.fatal = self.fatal or full
+            self._stop_because("the rollback file could not be written")
             raise
 
-    def _accepted(self, job: Job, current: Image, changes: tuple[Change, ...], arn: str) -> Outcome | None:
+    def _accepted(self, sending: _Sending, arn: str) -> Outcome | None:
+        job, changes = sending.job, sending.changes
         requested = replace(job.outcome, result="requested", arn=arn, changes=changes)
         if not self._options.wait or self._leave.is_set():
             return requested
 
         def done(error: ImagectlError | None, settled: bool) -> None:
             if error:
-                self._finish(replace(_failed(job, error), arn=arn, changes=changes))
+                self._finish(job, replace(_failed(job, error), arn=arn, changes=changes))
             else:
-                self._finish(replace(requested, result="updated" if settled else "requested"))
+                self._finish(job, replace(requested, result="updated" if settled else "requested"))
 
-        self._watcher(job).add(Waiting(_narrowed(job, changes), current, done, self._clock.now()))
+        self._watcher(job).add(Waiting(sending.update, sending.current, done, self._clock.now()))
         return None
-
-    def _at_rest(self, job: Job) -> Image:
-        """The image when nobody changes it any more; as it is, where that takes too long."""
-        start, delay = self._clock.now(), 0.3
-        while True:
-            try:
-                image: Image | None = job.service.describe(job.outcome.name, within=LOOK)
-            except ImagectlError as failure:
-                if failure.kind not in PASSING or self._clock.now() - start >= _PATIENCE:
-                    raise failure.but(outcome="not-applied") from failure.__cause__
-                image = None
-            if image and (
-                image.status not in MOVING or self._stop.is_set() or self._clock.now() - start >= _PATIENCE
-            ):
-                return image
-            self._stop.wait(delay)
-            delay = min(delay * 1.5, 2.0)
-
-    def _lane(self, service: Service) -> _Lane:
-        with self._lock:
-            if service not in self._lanes:
-                self._lanes[service] = _Lane(service, self._clock, self._threads)
-            return self._lanes[service]
 
     def _watcher(self, job: Job) -> Watcher:
         with self._lock:
@@ -251,9 +287,34 @@ class Sender:
                 )
             return self._watchers[job.service]
 
+    def _all_watchers(self) -> list[Watcher]:
+        with self._lock:
+            return list(self._watchers.values())
 
-def _narrowed(job: Job, changes: tuple[Change, ...]) -> ImageUpdate:
-    return ImageUpdate(job.outcome.name, {change.name: change.after for change in changes})
+
+class _Slots:
+    """How many images may be unsettled at a time. Who can't say that its image is settled keeps its slot."""
+
+    def __init__(self, count: int, threads: Threads) -> None:
+        self._free, self._lock, self._left = threads.queue(), threads.lock(), count
+        for _ in range(count):
+            self._free.put(None)
+
+    def take(self, stop: Event) -> None:
+        """Wait for a slot, or for `stop`."""
+        while not stop.is_set():
+            with suppress(Empty):
+                self._free.get(timeout=0.2)
+                return
+
+    def give_back(self) -> None:
+        self._free.put(None)
+
+    def keep(self) -> bool:
+        """Keep a slot for good; False where that was the last."""
+        with self._lock:
+            self._left -= 1
+            return self._left > 0
 
 
 def _failed(job: Job, error: ImagectlError) -> Outcome:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 
 from imagectl.errors import ImagectlError
 from imagectl.fleet.pool import Event, Lock, Threads
-from imagectl.image import PAGE, Image, ImageUpdate, Service
-from imagectl.update import PASSING, Clock, accepted_but, is_settled, look, pending
+from imagectl.image import PAGE, Image, ImageUpdate, Service, all_images
+from imagectl.update import PASSING, Clock, accepted_but, is_settled, pause_after, pending, time_to_look
+
+Read = Image | ImagectlError  # an image as it is, or why it was not seen
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Waiting:
     """An image whose update was accepted at `since`. `done` is called once: with its error, if it has one."""
 
@@ -21,7 +23,9 @@ class Waiting:
     before: Image
     done: Callable[[ImagectlError | None, bool], None]  # the bool: whether it was seen settled
     since: float
-    status: str = ""
+    seen: Image | None = None  # as last looked at
+    trouble: ImagectlError | None = None  # why a later look saw nothing
+    told: bool = False
 
 
 @dataclass(slots=True)
@@ -49,70 +53,102 @@ class Watcher:
         if not runs and not self.threads.start(self._watch):
             self._watch()
 
+    def waiting(self) -> list[Waiting]:
+        with self._lock:
+            return list(self._waiting.values())
+
+    def release(self) -> None:
+        """Wait no longer: what was accepted is told as that."""
+        for one in self.waiting():
+            self._finish(one, None)
+
+    def expire(self, grace: float = 0.0) -> None:
+        """Tell those whose time ran out `grace` seconds ago or before."""
+        now = self.clock.now()
+        for one in self.waiting():
+            if now - one.since >= self.timeout + grace:
+                self._finish(
+                    one, pending(one.update, self.service.region, self.timeout, one.seen, one.trouble)
+                )
+
     def _watch(self) -> None:
-        while True:
-            with self._lock:
-                batch = dict(self._waiting)
-                if not batch:
-                    self._running = False
-                    return
-            if self.leave.is_set():
-                for name, one in batch.items():
-                    self._finish(name, one, None, settled=False)
-                continue
-            started = self.clock.now()
-            try:
+        try:
+            while batch := self._batch():
+                if self.leave.is_set():
+                    self.release()
+                    continue
+                started = self.clock.now()
                 self._look(batch)
-            except ImagectlError as failure:
-                if failure.kind not in PASSING:
-                    self._give_up(batch, failure)
-            except Exception as bug:  # noqa: BLE001 - a thread that dies silently would be waited for forever
-                self._give_up(batch, ImagectlError("internal", f"unexpected {type(bug).__name__}: {bug}"))
-            now = self.clock.now()
-            for name, one in batch.items():
-                if name in self._waiting and now - one.since >= self.timeout:
-                    late = pending(one.update, self.service.region, self.timeout, one.status)
-                    self._finish(name, one, late, settled=False)
-            youngest = now - max(one.since for one in batch.values())
-            delay = 0.4 if youngest < 2 else 1.5 if youngest < 120 else 5.0
-            # A sweep of many pages takes its time: then looking is half of the time, not all of it.
-            self.leave.wait(self.clock.jittered(max(delay, now - started)))
+                self.expire()
+                now = self.clock.now()
+                youngest = now - max(one.since for one in batch.values())
+                # A sweep of many pages takes its time: then looking is half of the time, not all of it.
+                self.leave.wait(self.clock.jittered(max(pause_after(youngest), now - started)))
+        except BaseException as bug:  # noqa: BLE001 - told with the images that it leaves
+            failure = ImagectlError("internal", f"unexpected {type(bug).__name__}: {bug}")
+            with self._lock:
+                self._running, left = False, list(self._waiting.values())
+            for one in left:
+                self._finish(one, accepted_but(failure, one.update))
+
+    def _batch(self) -> dict[str, Waiting]:
+        with self._lock:
+            self._running = bool(self._waiting)
+            return dict(self._waiting)
 
     def _look(self, batch: dict[str, Waiting]) -> None:
-        for name, image in self._read(batch):
+        for name, read in self._read(batch):
             one = batch[name]
-            one.status = image.status
+            if isinstance(read, Image):
+                self._judge(one, read)
+            elif read.kind in PASSING:
+                one.trouble = read
+            else:
+                self._finish(one, accepted_but(read, one.update))
+            if self.leave.is_set():
+                return
+
+    def _judge(self, one: Waiting, image: Image) -> None:
+        one.seen, one.trouble = image, None
+        waited = self.clock.now() - one.since
+        try:
+            if is_settled(image, one.update, self.service.region, before=one.before, waited=waited):
+                self._finish(one, None, settled=True)
+        except ImagectlError as failed:
+            self._finish(one, failed)
+
+    def _read(self, batch: dict[str, Waiting]) -> Iterator[tuple[str, Read]]:
+        """How the images are now, in as few calls as will do; a failure is that of the images it concerns."""
+        singly, oldest = dict(batch), min(one.since for one in batch.values())
+
+        def left() -> float:
+            return time_to_look(self.timeout - (self.clock.now() - oldest))
+
+        if len(batch) * PAGE > self.listed:
             try:
-                waited = self.clock.now() - one.since
-                if is_settled(image, one.update, self.service.region, before=one.before, waited=waited):
-                    self._finish(name, one, None, settled=True)
-            except ImagectlError as failed:
-                self._finish(name, one, failed, settled=False)
-
-    def _read(self, batch: dict[str, Waiting]) -> Iterator[tuple[str, Image]]:
-        """How the images are now, in as few calls as will do. ListImages doesn't tell the role."""
-        oldest = self.clock.now() - min(one.since for one in batch.values())
-        within = look(self.timeout - oldest)
-        if len(batch) * PAGE <= self.listed:
-            singly = list(batch)
-        else:
-            singly = []
-            for image in self.service.list(within=within):
-                name = image.name
-                if name in batch and "RoleArn" in batch[name].update.wanted and image.status == "CREATED":
-                    singly.append(name)
-                elif name in batch:
-                    yield name, image
+                for image in all_images(self.service, left):
+                    one = batch.get(image.name)
+                    if one is None or ("RoleArn" in one.update.wanted and image.status == "CREATED"):
+                        continue  # the role isn't listed
+                    singly.pop(image.name, None)
+                    yield image.name, image
+            except ImagectlError as failure:
+                yield from ((name, failure) for name in singly)
+                return
         for name in singly:
-            yield name, self.service.describe(batch[name].update.name, within=within)
+            yield name, self._describe(name, left())
 
-    def _give_up(self, batch: dict[str, Waiting], failure: ImagectlError) -> None:
-        for name, one in batch.items():
-            if name in self._waiting:
-                told = accepted_but(failure, one.update)
-                self._finish(name, one, told.but(image_name=one.update.name), settled=False)
+    def _describe(self, name: str, within: float) -> Read:
+        try:
+            return self.service.describe(name, within=within)
+        except ImagectlError as failure:
+            return failure
 
-    def _finish(self, name: str, one: Waiting, error: ImagectlError | None, *, settled: bool) -> None:
+    def _finish(self, one: Waiting, error: ImagectlError | None, *, settled: bool = False) -> None:
         with self._lock:
-            del self._waiting[name]
+            if one.told:
+                return
+            one.told = True
         one.done(error, settled)
+        with self._lock:  # only now: whoever asks who waits must not miss one that is neither here nor told
+            del self._waiting[one.update.name]

@@ -36,7 +36,7 @@ class Tally:
 
     def __str__(self) -> str:
         said = [f"{count} {what}" for what in _WORDS if (count := self.counts[what])]
-        stopped = f"; stopped: {self.stopped}" if self.stopped else ""
+        stopped = f"; stopped: {self.stopped}" if self.stopped and self.counts["not sent"] else ""
         return f"{images_in_words(self.total)}: {', '.join(said) or 'nothing to do'}{stopped}"
 
     def verdict(self) -> ImagectlError | None:

@@ -7,7 +7,7 @@ import re
 import stat
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,19 +16,16 @@ import pytest
 from conftest import Run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from memory import Memory, applied
 from service import ACCOUNT, DROPPED, IN_USE, LOST, THROTTLED, Service, error
 
 from imagectl import image as nouns
 from imagectl.errors import ImagectlError
-from imagectl.fleet.manifest import Entry, parse
-from imagectl.fleet.plan import Shard, locate, look
+from imagectl.fleet.manifest import Entry
+from imagectl.fleet.plan import Shard, locate
 from imagectl.fleet.rate import Pace
 from imagectl.fleet.rollback import RollbackFile
-from imagectl.fleet.run import run
-from imagectl.fleet.sender import FleetOptions
-from imagectl.fleet.tally import Tally
-from imagectl.image import Image, ImageArn, ImageUpdate, Outcome, Progress
-from imagectl.update import Clock
+from imagectl.image import ImageArn, ImageUpdate
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/other"
 
@@ -373,7 +370,9 @@ def test_a_code_is_asked_for_one_by_one_and_before_the_others_log_in() -> None:
             order.append(self.asks)
             return Memory({})
 
-    entries = [entry_of("a", profile=profile) for profile in ("x", "mfa-1", "y", "mfa-2", "x")]
+    entries = [entry_of("a", profile=profile) for profile in ("x", "mfa-1", "y", "mfa-2")] + [
+        entry_of("b", profile="x")
+    ]
     assert len(locate(entries, Asking, Shard(), size=3)) == 5
     assert order == [True, True, False, False]
     assert [thread for asks, thread in threads if asks] == [threading.get_ident()]
@@ -505,20 +504,6 @@ def test_a_lost_reply_is_looked_up(run: Run, service: Service) -> None:
     result = run("apply", "--yes", "-o", "json", stdin=renamed(2))
     assert result.code == 0
     assert len(service.calls("UpdateImage")) == 2
-
-
-def test_an_image_that_is_always_throttled_fails_by_itself(
-    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The rest of the fleet goes on without it."""
-    monkeypatch.setattr("imagectl.fleet.sender._MOST_THROTTLES", 4)  # ten take 20 s
-    fleet(service, 30)
-    service.admit = lambda: service.received[-1].body["ImageName"] != "image-3"
-    result = run("apply", "--yes", "-o", "json", "--max-attempts", "1", stdin=renamed(30))
-    failed = {name: record for name, record in records(result.stdout).items() if "Error" in record}
-    assert list(failed) == ["image-3"]
-    assert failed["image-3"]["Error"]["Kind"] == "transient"
-    assert result.code == 7
 
 
 def test_an_earlier_run_of_ours_is_waited_for(run: Run, service: Service) -> None:
@@ -985,70 +970,6 @@ def test_a_throttling_service_gets_each_image_once(run: Run, service: Service) -
 
 
 # For all fleets.
-
-
-class Memory(nouns.Service):
-    """Images in a dictionary: the protocol, without a wire."""
-
-    region, attempts = "us-east-1", 3
-
-    def __init__(self, images: dict[str, dict[str, str]]) -> None:
-        self.images = images
-        self.sent: list[ImageUpdate] = []
-
-    def once(self) -> nouns.Service:
-        return self
-
-    def _image(self, name: str, *, role: bool) -> Image:
-        arn = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:image/{name}"
-        fields = {"ImageName": name, "ImageArn": arn, "ImageStatus": "CREATED", **self.images[name]}
-        return Image({key: value for key, value in fields.items() if role or key != "RoleArn"})
-
-    def describe(self, name: str, *, within: float | None = None) -> Image:
-        return self._image(name, role=True)
-
-    def update(self, update: ImageUpdate, progress: Progress) -> str:
-        self.sent.append(update)
-        for key, value in update.wanted.items():
-            if value is None:
-                del self.images[update.name][key]  # deleting what is not there would be our mistake
-            else:
-                self.images[update.name][key] = value
-        return self._image(update.name, role=True).arn
-
-    def list(self, *, within: float | None = None, **filters: Any) -> Iterator[Image]:
-        return (self._image(name, role=False) for name in list(self.images))
-
-
-class Memorized(NamedTuple):
-    """The login to it."""
-
-    memory: Memory
-    region: str | None = None
-    asks: bool = False
-    account: str | None = None
-
-    def service(self, _region: str | None) -> Memory:
-        return self.memory
-
-
-def applied(data: bytes, memory: Memory, **options: Any) -> tuple[Tally, list[Outcome]]:
-    problems: list[Any] = []
-    manifest = parse(data, problems)
-    assert problems == []
-    jobs = look(locate(manifest.entries, lambda _profile: Memorized(memory), Shard()), 2)
-    told: list[Outcome] = []
-    tally = run(
-        jobs,
-        FleetOptions(concurrency=2, **{k: v for k, v in options.items() if k != "rollback_file"}),
-        rollback_file=options.get("rollback_file"),
-        progress=Progress(),
-        tell=told.append,
-        beat=lambda _done, _total: None,
-        note=lambda _text: None,
-        clock=Clock(),
-    )
-    return tally, told
 
 
 one_line = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=20)

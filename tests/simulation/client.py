@@ -4,7 +4,7 @@ How a call is repeated is botocore's standard mode; how an exception and a code 
 known of a request after each attempt, is imagectl's own code.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import copy
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -20,7 +20,7 @@ from botocore.exceptions import (
 from imagectl.aws.attempts import Attempts
 from imagectl.aws.failures import FOREIGN, Row, translated
 from imagectl.errors import THROTTLES, ImagectlError
-from imagectl.image import Image, ImageUpdate, Progress
+from imagectl.image import Image, ImageUpdate, Page, Progress
 
 from .backend import Answer, Backend, Request
 from .events import Fate
@@ -99,20 +99,15 @@ class Client:
 
         fields = self._call("UpdateImage", name, arriving, call=call)
         if "ImageArn" not in fields:
-            raise self._foreign("UpdateImage", name)
+            raise self._foreign("UpdateImage", name).but(late=call.late)
         progress.outcome = "applied"
         return str(fields["ImageArn"])
 
-    def list(self, *, within: float | None = None, **_filters: Any) -> Iterator[Image]:
-        token = 0
-        while True:
-            page = self._call("ListImages", "", partial(self._backend.list, token), within=within)
-            if "Images" not in page:
-                raise self._foreign("ListImages", None)
-            yield from map(Image, page["Images"])
-            if "NextToken" not in page:
-                return
-            token = int(page["NextToken"])
+    def page(self, token: str | None = None, *, within: float | None = None, **_filters: Any) -> Page:
+        reply = self._call("ListImages", "", partial(self._backend.list, int(token or 0)), within=within)
+        if "Images" not in reply:
+            raise self._foreign("ListImages", None)
+        return Page([Image(fields) for fields in reply["Images"]], reply.get("NextToken"))
 
     def _call(
         self,
@@ -132,11 +127,8 @@ class Client:
                 if number < attempts and _is_repeated(failure):
                     self._scheduler.sleep(self._scheduler.jitter() * min(2 ** (number - 1), 20))
                     continue
-                outcome = call.outcome if operation == "UpdateImage" else None
-                facts = {"image_name": name or None, "region": self.region, "attempts": call.begun or None}
-                raise translated(
-                    failure, Row("internal"), operation=operation, outcome=outcome, **facts
-                ) from failure
+                facts = {"image_name": name or None, "region": self.region, **call.facts(operation)}
+                raise translated(failure, Row("internal"), operation=operation, **facts) from failure
         raise AssertionError
 
     def _try(
@@ -168,7 +160,8 @@ class Client:
             call.receive(None, failure)
             raise failure
         status, said = (fate.status, fate.code) if fate.status else answers[0]
-        call.receive({"ResponseMetadata": {"HTTPStatusCode": status}}, None)
+        request_id = {"RequestId": "4f1c"} if said else {}
+        call.receive({"ResponseMetadata": {"HTTPStatusCode": status, **request_id}}, None)
         if isinstance(said, dict):
             return said
         if status < 300:  # somebody else's page

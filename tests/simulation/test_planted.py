@@ -36,18 +36,6 @@ class LastFailureDecides(World):
         return Forgetful(self.backend(profile, region), self.setup.network, self.scheduler, self)
 
 
-class RepeatsInside(World):
-    """A client that repeats by itself what was throttled, so that no pace is found."""
-
-    def connect(self, profile: str | None, region: str | None) -> Client:
-        class Impatient(Client):
-            def once(self) -> Client:
-                return self
-
-        network = self.setup.network._replace(attempts=10)
-        return Impatient(self.backend(profile, region), network, self.scheduler, self)
-
-
 class WrongRegion(World):
     """Every connection is to the profile's default region."""
 
@@ -133,7 +121,6 @@ class SaysUnknown(World):
     ("world", "promise"),
     [
         (LastFailureDecides, "not_applied_is_never_applied"),
-        (RepeatsInside, "requests_keep_the_rate"),
         (WrongRegion, "only_what_is_declared_is_sent"),
         (NeverStarts, "every_run_ends"),
         (LocksNothing, ""),

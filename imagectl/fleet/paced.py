@@ -1,0 +1,119 @@
+"""One service at the pace that it admits: a call waits for its turn, and is repeated where it came too early.
+
+Owns the paces, one per operation, and what is repeated. What the pace should be is rate.py's. Knows nothing
+of plans.
+
+Each operation has a pace of its own: where the service counts them apart, updates must not wait for a slow
+ListImages, nor do their admissions say anything of it. Where it counts them together, the paces share what
+there is, somewhat slower than a single one would be.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from imagectl.errors import ImagectlError
+from imagectl.fleet.pool import Event, Threads
+from imagectl.fleet.rate import Pace
+from imagectl.image import Image, ImageUpdate, Page, Progress, Service
+from imagectl.update import Clock
+
+T = TypeVar("T")
+
+_STARVED = 20  # throttles in a row, the last dozen ten seconds apart: nothing at all is admitted
+_LOOKS = 3  # throttles of one look among many: the next look is another chance
+
+
+class Paced:
+    """A service whose calls wait for their turn. Throttling slows reads down; it doesn't end them."""
+
+    def __init__(self, service: Service, *, clock: Clock, threads: Threads) -> None:
+        self.region, self.attempts = service.region, service.attempts
+        self._service = service.once()
+        self._clock = clock
+        self._never = threads.event()  # reads are not stopped
+        self._lanes = {
+            operation: _Lane(clock, threads) for operation in ("ListImages", "DescribeImage", "UpdateImage")
+        }
+
+    def once(self) -> "Paced":
+        return self
+
+    def turn(self, stop: Event) -> bool:
+        """Wait until an update may be sent; False where nothing is to be sent any more."""
+        return self._lanes["UpdateImage"].turn(stop)
+
+    def update(self, update: ImageUpdate, progress: Progress) -> str:
+        """Send one UpdateImage, once, whose turn it is."""
+        return self._lanes["UpdateImage"].call(lambda: self._service.update(update, progress))
+
+    def describe(self, name: str, *, within: float | None = None) -> Image:
+        return self._read("DescribeImage", lambda: self._service.describe(name, within=within), within=within)
+
+    def page(self, token: str | None = None, *, within: float | None = None, **filters: Any) -> Page:
+        return self._read(
+            "ListImages", lambda: self._service.page(token, within=within, **filters), within=within
+        )
+
+    def _read(self, operation: str, call: Callable[[], T], *, within: float | None) -> T:
+        lane, tries, throttles = self._lanes[operation], 0, 0
+        while True:
+            lane.turn(self._never)
+            try:
+                return lane.call(call)
+            except ImagectlError as error:
+                if error.is_throttle:
+                    throttles += 1
+                    if lane.throttles >= _STARVED or (within and throttles >= _LOOKS):
+                        raise
+                    continue
+                tries += 1
+                if error.kind != "transient" or within or tries >= self.attempts:
+                    raise
+            self._clock.pause(backoff(tries))
+
+
+def backoff(tries: int) -> float:
+    """Seconds to wait after so many failures that say nothing of the rate."""
+    return min(0.2 * 4.0**tries, 10.0)
+
+
+class _Lane:
+    """One operation's turn-taking."""
+
+    def __init__(self, clock: Clock, threads: Threads) -> None:
+        self._clock, self._pace = clock, Pace()
+        self._turn, self._lock = threads.lock(), threads.lock()
+        self.throttles = 0  # in a row
+
+    def turn(self, stop: Event) -> bool:
+        """Wait until a request may go; False where `stop` came first."""
+        with self._turn:
+            while not stop.is_set():
+                with self._lock:
+                    now = self._clock.now()
+                    delay = self._pace.delay(now)
+                    if not delay:
+                        self._pace.sent(now)
+                        return True
+                stop.wait(delay)
+        return False
+
+    def call(self, call: Callable[[], T]) -> T:
+        """Make a call whose turn it is; what comes of it sets the pace."""
+        sent = self._clock.now()
+        try:
+            reply = call()
+        except ImagectlError as error:
+            if error.is_throttle:
+                self._answered(sent, throttled=True)
+            elif error.http_status:  # else nobody answered, which says nothing of the rate
+                self._answered(sent, throttled=False)
+            raise
+        self._answered(sent, throttled=False)
+        return reply
+
+    def _answered(self, sent: float, *, throttled: bool) -> None:
+        with self._lock:
+            self.throttles = self.throttles + 1 if throttled else 0
+            told = self._pace.throttled if throttled else self._pace.admitted
+            told(sent, self._clock.now())
