@@ -1,9 +1,12 @@
 """Cuts imagectl/aws/model.json from the botocore that is installed, for tests/generate.py."""
 
 import json
+import re
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
+import botocore
 from botocore.loaders import Loader
 
 OPERATIONS = ("DescribeImage", "ListImages", "UpdateImage")
@@ -15,6 +18,14 @@ SERVICES = {
     "sso-oidc": "oidc",
     "sts": "sts",
 }
+
+
+def is_locked() -> bool:
+    """Whether the botocore that is installed is the one that the lock names, be it with extras."""
+    lock = (Path(__file__).parents[1] / "requirements-dev.txt").read_text()
+    locked = re.search(r"^botocore(?:\[[^]]*\])?==(\S+)", lock, re.MULTILINE)
+    assert locked
+    return locked[1] == botocore.__version__
 
 
 def cut() -> str:

@@ -5,22 +5,21 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import botocore
 import pytest
+from cut_model import is_locked
 from generate import GENERATED
 
 from imagectl import cli
 from imagectl.completion.commands import Commands
 
 ROOT = Path(__file__).parents[1]
-LOCKED = f"\nbotocore=={botocore.__version__} " in (ROOT / "requirements-dev.txt").read_text()
 MAN = ROOT / "man" / "imagectl.1"
 
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_what_is_committed_is_what_is_generated(name: str) -> None:
     """Where it isn't, `python -m tests.generate` writes all of it anew."""
-    if name.endswith("model.json") and not LOCKED:
+    if name.endswith("model.json") and not is_locked():
         pytest.skip("the cut is made from the locked botocore")
     same = (ROOT / name).read_text(encoding="utf-8") == GENERATED[name]()
     assert same, f"{name} is not of this source: python -m tests.generate"

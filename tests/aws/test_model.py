@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import botocore
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
@@ -28,7 +27,7 @@ from botocore.exceptions import (
 )
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.session import Session
-from cut_model import OPERATIONS
+from cut_model import OPERATIONS, is_locked
 
 from imagectl.aws import model
 
@@ -387,8 +386,7 @@ def test_a_broken_configuration_is_reported_where_a_client_is_made() -> None:
 # The file, and other botocores
 
 
-LOCK = Path(__file__).parents[2] / "requirements-dev.txt"
-LOCKED = f"\nbotocore=={botocore.__version__} " in LOCK.read_text()
+LOCKED = is_locked()
 
 
 def test_none_of_botocores_large_files_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
