@@ -412,9 +412,13 @@ def apply(
 
         gc.enable()  # what short commands do without
 
-        logins, there = Logins(face.log), replace(connection, threads=options.fleet.concurrency)
+        logins = Logins(face.log)
         return verb(
-            options, lambda profile: logins.login(replace(there, profile=profile)), face, progress, Clock()
+            options,
+            lambda profile: logins.login(replace(connection, profile=profile)),
+            face,
+            progress,
+            Clock(),
         )
 
     return Request(presentation, run)

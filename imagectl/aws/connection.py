@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from imagectl.aws.debug import without_passwords
+from imagectl.aws.debug import without_password
 from imagectl.errors import Problem
 from imagectl.image import is_region
 from imagectl.text import quote
@@ -33,7 +33,6 @@ class Connection:
     read_timeout: float = 30.0
     max_attempts: int | None = None
     allow_http: bool = False
-    threads: int = 10  # that call at the same time
 
     def problems(self) -> list[Problem]:
         """All that is wrong with the options themselves, found without the network."""
@@ -54,7 +53,7 @@ class Connection:
         """The flags that make another command speak to the same place."""
         given = {
             "--profile": self.profile,
-            "--endpoint-url": self.endpoint_url and without_passwords(self.endpoint_url),
+            "--endpoint-url": self.endpoint_url and without_password(self.endpoint_url),
             "--ca-bundle": self.ca_bundle,
         }
         flags = [f"--region {region}", *(f"{flag} {shlex.quote(v)}" for flag, v in given.items() if v)]
@@ -82,7 +81,7 @@ def wrong_bundle(path: str) -> list[str]:
 
 def wrong_endpoint(url: str, allow_http: bool) -> list[str]:
     """What is wrong with an endpoint: no URL at all, or one that would carry credentials in the clear."""
-    nonsense = [f"is no http(s) URL: {quote(without_passwords(url))}"]
+    nonsense = [f"is no http(s) URL: {quote(without_password(url))}"]
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port  # reading the port checks it
@@ -99,7 +98,7 @@ def in_the_clear(url: str, *, allow_http: bool) -> list[str]:
     if parts.scheme == "https" or allow_http or is_loopback(parts.hostname or ""):
         return []
     return [
-        f"would send credentials in the clear: {quote(without_passwords(url))} (use https, or --allow-http)"
+        f"would send credentials in the clear: {quote(without_password(url))} (use https, or --allow-http)"
     ]
 
 

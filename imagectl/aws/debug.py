@@ -38,4 +38,12 @@ def without_passwords(text: str) -> str:
     Nobody can say where a password ends that has a slash or a space in it: all up to the last @ goes, be
     that too much.
     """
-    return re.sub(r"(?<=://).*@", "[redacted]@", text, flags=re.DOTALL)
+    return re.sub(r"(?<=://).*@", _REDACTED, text, flags=re.DOTALL)
+
+
+def without_password(url: str) -> str:
+    """The same for what is meant as a URL, be it one or not: it may lack the scheme."""
+    return re.sub(r"^(https?://)?.*@", rf"\1{_REDACTED}", url, flags=re.DOTALL | re.IGNORECASE)
+
+
+_REDACTED = "[redacted]@"

@@ -76,7 +76,7 @@ class SageMaker:
         until = _moment(within)
         reply = self._call("DescribeImage", {"ImageName": name}, name=name, until=until)
         image = Image({key: value for key, value in reply.items() if key != "ResponseMetadata"})
-        self._check(reply, "DescribeImage", name)
+        self._arn_of(reply, "DescribeImage", name)
         if not _is_image(reply) or not image.status:
             raise self._foreign(reply, "DescribeImage", name)
         return image
@@ -96,7 +96,7 @@ class SageMaker:
         attempts = Attempts(progress)
         reply = self._call("UpdateImage", update.request(), name=update.name, attempts=attempts)
         try:
-            arn = self._check(reply, "UpdateImage", update.name)
+            arn = self._arn_of(reply, "UpdateImage", update.name)
         except ImagectlError as wrong:
             raise wrong.but(late=attempts.late) from None
         progress.outcome = "applied"
@@ -188,7 +188,7 @@ class SageMaker:
         if self._log:
             log_reply(parsed_response, exception, self._log)
 
-    def _check(self, reply: dict[str, Any], operation: str, name: str) -> str:
+    def _arn_of(self, reply: dict[str, Any], operation: str, name: str) -> str:
         """The reply's ImageArn, if it names the image that was asked for.
 
         HTTP 200 with a page of somebody else's (a captive portal, a proxy) parses as an empty reply.

@@ -34,6 +34,7 @@ from imagectl.aws.connection import Patience, in_the_clear, is_loopback
 
 WHOLE = 2  # what a whole reply may take, as a multiple of the longest wait for its next byte
 _LARGEST = 1 << 26  # bytes of a reply
+_IDLE = 20.0  # seconds after which a connection isn't used again: what lies in between may have forgotten it
 
 # OpenSSL's names for why a handshake failed.
 _NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
@@ -86,6 +87,7 @@ class Transport:
             connection.close()
             raise
         if connection.sock is not None:  # else the service closed it
+            connection.since = time.monotonic()
             with self._lock:
                 self._idle[route].append(connection)
         return reply
@@ -98,7 +100,7 @@ class Transport:
                 connection = idle.pop() if idle else None
             if connection is None:
                 return self._opened(route, url, patience)
-            if connection.is_quiet:
+            if time.monotonic() - connection.since < _IDLE and connection.is_quiet:
                 return connection
             connection.close()
 
@@ -367,6 +369,7 @@ class _Connection(http.client.HTTPConnection):
     def __init__(self, route: _Route, sock: Any) -> None:
         super().__init__(route.endpoint.host, route.endpoint.port)
         self.sock = sock
+        self.since = time.monotonic()
         self._route = route
         self._on_write = _nothing
 

@@ -4,10 +4,18 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from conftest import Run
+from hypothesis import given
+from hypothesis import strategies as st
 from service import DROPPED, PORTAL, THROTTLED, Reply, Service, error
+
+from imagectl.aws.connection import Connection
+from imagectl.aws.debug import log_request, without_password
+from imagectl.aws.failures import Row, translated
 
 # Canaries: each a credential, or what a credentials source says, that must never be seen.
 KEY, SECRET, TOKEN = "AKIACANARY0ACCESS0KEY", "canary-secret-key", "canary-session-token"
@@ -94,6 +102,30 @@ def test_a_password_in_an_endpoint_is_not_shown(run: Run) -> None:
     assert result.code == 6
     assert "[redacted]@127.0.0.1:9" in result.stderr
     assert_no_canary(result.stderr)
+
+
+# A password with all that could end an authority, or a URL, in the eyes of one parser or another.
+HOSTILE = st.text(
+    st.sampled_from("/\\@:#?%&;,=+ []()<>{}'\"`|^~!$*._-\t\n\r\x00\u2028aZ09é\U0001f511"), max_size=8
+)
+PASSWORDS = st.tuples(HOSTILE, HOSTILE, HOSTILE).map("canary".join)
+SCHEMES = st.sampled_from(
+    ["http://", "https://", "HTTP://", "socks5://", "http:", "http:/", "https:///", "//", ""]
+)
+REST = st.sampled_from(["127.0.0.1:9", "sagemaker.example", "[::1]:9/x?y=z#f", "", "host/a@b", "[", ":port"])
+
+
+@given(scheme=SCHEMES, user=st.sampled_from(["me:", "", "a@b:", ":"]), password=PASSWORDS, rest=REST)
+def test_no_password_of_a_url_is_shown(scheme: str, user: str, password: str, rest: str) -> None:
+    """Whatever the URL looks like: in a refusal, in a command that goes on, in a failure, in --debug."""
+    url = f"{scheme}{user}{password}@{rest}"
+    connection = Connection(endpoint_url=url)
+    said = [str(problem) for problem in connection.problems()] + connection.flags("us-east-1")
+    failure = EndpointConnectionError(endpoint_url=url) if "://" in url else ValueError(without_password(url))
+    said.append(translated(failure, Row("access")).message)
+    if "://" in url:
+        log_request(SimpleNamespace(method="POST", url=url, headers={}, body=b""), said.append)
+    assert not [text for text in said if "canary" in text]
 
 
 @pytest.mark.parametrize(

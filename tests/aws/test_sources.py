@@ -308,6 +308,48 @@ UPDATE = ["update", "my-image", "--description", "new", "-o", "json", "--max-att
 CODES = {"works": 0, "renewed": 0, "refused": 4, "down": 6, "expired": 4, "ends": 4, "broken": 4, "absent": 4}
 
 
+IN_THE_CLEAR = {
+    "role of a profile": "STS",
+    "web identity": "STS",
+    "SSO": "SSO",
+    "SSO, refreshed": "SSO_OIDC",
+    "aws login": "SIGNIN",
+}
+
+
+@pytest.mark.parametrize("way", ["own variable", "AWS_ENDPOINT_URL", "profile", "services"])
+@pytest.mark.parametrize("name", IN_THE_CLEAR)
+def test_who_is_asked_for_credentials_is_not_asked_in_the_clear(
+    run: Run, world: World, name: str, way: str
+) -> None:
+    """However its endpoint is configured: no token and no secret of a role goes over plain http."""
+    source, variable = SOURCES[name], IN_THE_CLEAR[name]
+    (world.home / "config").write_text("[default]\n")
+    source.set_up(world)
+    if name == "aws login":
+        source.renewed(world)
+        world.time.ahead += timedelta(hours=2)
+    for each in ("STS", "SSO", "SSO_OIDC", "SIGNIN"):
+        world.env.delenv(f"AWS_ENDPOINT_URL_{each}", raising=False)
+    config, url = (world.home / "config").read_text(), "http://identity.example"
+    if way == "own variable":
+        world.setenv(**{f"AWS_ENDPOINT_URL_{variable}": url})
+    elif way == "AWS_ENDPOINT_URL":
+        world.setenv(AWS_ENDPOINT_URL=url)
+    elif way == "profile":
+        config = config.replace("[default]", f"[default]\nendpoint_url = {url}")
+    else:
+        config = config.replace("[default]", "[default]\nservices = mine")
+        config += f"\n[services mine]\n{variable.lower()} =\n  endpoint_url = {url}\n"
+    (world.home / "config").write_text(config)
+    result = run(*UPDATE, *world.argv)
+    error = json.loads(result.stderr)["Error"]
+    assert (result.code, error["Outcome"]) == (4, "not-applied"), result.stderr
+    assert "would send credentials in the clear: 'http://identity.example/" in error["Message"]
+    assert "canary" not in result.stderr
+    assert (world.identity.asked, world.service.operations) == ([], [])
+
+
 @pytest.mark.parametrize(
     ("name", "case"),
     [

@@ -680,46 +680,6 @@ def test_plain_http_through_a_proxy(
     assert b"Proxy-Authorization: Basic Ym9iOmh1bnRlcjI=" in lines
 
 
-# In the clear.
-
-
-@pytest.mark.parametrize(
-    ("variable", "service_name"),
-    [
-        ("AWS_ENDPOINT_URL_STS", "sts"),
-        ("AWS_ENDPOINT_URL", "sts"),
-        ("services", "sts"),
-    ],
-)
-def test_an_identity_service_in_the_clear_is_refused(
-    run: Run,
-    service: Service,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    variable: str,
-    service_name: str,
-) -> None:
-    """However it was configured: no web identity token and no secret of a role goes over plain http."""
-    token = tmp_path / "token"
-    token.write_text("canary")
-    config = f"[default]\nrole_arn = arn:aws:iam::123456789012:role/r\nweb_identity_token_file = {token}\n"
-    if variable == "services":
-        config += "services = mine\n[services mine]\nsts =\n  endpoint_url = http://sts.example\n"
-    else:
-        monkeypatch.setenv(variable, "http://sts.example")
-    (tmp_path / "config").write_text(config)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
-    result = run(*UPDATE, "--endpoint-url", service.url)
-    found = told(result)
-    assert found[:3] == (4, "access", "not-applied")
-    assert "http://sts.example" in found.message
-    assert "would send credentials in the clear" in found.message
-    assert service.received == []
-    assert f"{service_name}:AssumeRoleWithWebIdentity" in found.message
-
-
 # The wire.
 
 
