@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from imagectl.aws.failures import MisshapenError, Source, not_had
+from imagectl.aws.sources import MisshapenError, Source, not_had
 
 # What was just had is not had again at once, however soon it ends: a credential process may be slow.
 _FRESH = 60.0  # seconds

@@ -10,7 +10,7 @@ from imagectl.text import quote
 
 class Row(NamedTuple):
     """How one failure is told. `message` replaces the failure's own text where that may hold secrets
-    or says too little; `{detail}` in it is that text.
+    or says too little.
     """
 
     kind: Kind
@@ -18,18 +18,14 @@ class Row(NamedTuple):
     message: str | None = None
 
 
-_LOGIN = "renew the credentials (for SSO: aws sso login) and run the command again"
-_AGAIN = "it is safe to run the same command again"
+LOGIN = "renew the credentials (for SSO: aws sso login) and run the command again"
+AGAIN = "it is safe to run the same command again"
 _ENDPOINT = "does the endpoint serve SageMaker?"
 _PERMISSIONS = "the README lists the permissions that each command needs"
 _CLOCK = "check this machine's clock, and the secret key"
-_CONFIG = "check the environment and ~/.aws/config"
-_MFA = (
-    "get a session first, and run the command with its variables:"
-    " aws sts get-session-token --serial-number MFA_SERIAL --token-code CODE"
-)
+CONFIG = "check the environment and ~/.aws/config"
 _CA = "for a private CA: --ca-bundle FILE or AWS_CA_BUNDLE"
-_NETWORK = "check the network, the proxy and the region; " + _AGAIN
+NETWORK = "check the network, the proxy and the region; " + AGAIN
 
 
 # The service's error codes, without the suffix `Exception`: they appear with and without it.
@@ -53,7 +49,7 @@ CODES: dict[str, Row] = {
     "NotAuthorized": Row("access", _PERMISSIONS),
     "UnauthorizedOperation": Row("access", _PERMISSIONS),
     "OptInRequired": Row("access", "the account is not signed up for SageMaker, or not in this region"),
-    "ExpiredToken": Row("access", _LOGIN),
+    "ExpiredToken": Row("access", LOGIN),
     "RequestExpired": Row("access", _CLOCK),
     "UnrecognizedClient": Row(
         "access", "the access key is not valid here: check profile, account and region"
@@ -64,14 +60,14 @@ CODES: dict[str, Row] = {
     "SignatureDoesNotMatch": Row("access", _CLOCK),
     "IncompleteSignature": Row("access", _CLOCK),
     "MissingAuthenticationToken": Row("access", "the request was not signed: check the credentials"),
-    "InternalFailure": Row("transient", _AGAIN),
-    "InternalError": Row("transient", _AGAIN),
-    "InternalServerError": Row("transient", _AGAIN),
-    "ServiceUnavailable": Row("transient", _AGAIN),
-    "RequestTimeout": Row("transient", _AGAIN),
-    "RequestAborted": Row("transient", _AGAIN),
-    **dict.fromkeys(THROTTLES, Row("transient", "the account's rate limit; " + _AGAIN)),
-    **dict.fromkeys(BUSY, Row("transient", "the image is being changed by somebody else; " + _AGAIN)),
+    "InternalFailure": Row("transient", AGAIN),
+    "InternalError": Row("transient", AGAIN),
+    "InternalServerError": Row("transient", AGAIN),
+    "ServiceUnavailable": Row("transient", AGAIN),
+    "RequestTimeout": Row("transient", AGAIN),
+    "RequestAborted": Row("transient", AGAIN),
+    **dict.fromkeys(THROTTLES, Row("transient", "the account's rate limit; " + AGAIN)),
+    **dict.fromkeys(BUSY, Row("transient", "the image is being changed by somebody else; " + AGAIN)),
 }
 
 FOREIGN = Row(
@@ -89,46 +85,46 @@ EXCEPTIONS: dict[str, Row] = {
         "log in (aws login, aws sso login), name a profile, or set AWS_ACCESS_KEY_ID and its secret",
         "no AWS credentials found",
     ),
-    "PartialCredentialsError": Row("access", _CONFIG, "{detail} is missing"),
-    "CredentialRetrievalError": Row("access", _CONFIG, "no credentials could be had"),
-    "UnknownCredentialError": Row("access", _CONFIG, "an unknown kind of credentials is configured"),
-    "RefreshWithMFAUnsupportedError": Row("access", _LOGIN, "the credentials expired and need MFA"),
-    "MetadataRetrievalError": Row("access", _CONFIG, "no credentials could be had"),
-    "TokenRetrievalError": Row("access", _LOGIN, "the SSO token has expired, or can't be read"),
-    "NoAuthTokenError": Row("access", _LOGIN, "there is no SSO token"),
-    "UnknownTokenProviderError": Row("access", _CONFIG, "an unknown kind of token is configured"),
-    "SSOError": Row("access", _LOGIN, "the SSO session has expired or is not valid"),
+    "PartialCredentialsError": Row("access", CONFIG, "the AWS credentials are incomplete"),
+    "CredentialRetrievalError": Row("access", CONFIG, "no credentials could be had"),
+    "UnknownCredentialError": Row("access", CONFIG, "an unknown kind of credentials is configured"),
+    "RefreshWithMFAUnsupportedError": Row("access", LOGIN, "the credentials expired and need MFA"),
+    "MetadataRetrievalError": Row("access", CONFIG, "no credentials could be had"),
+    "TokenRetrievalError": Row("access", LOGIN, "the SSO token has expired, or can't be read"),
+    "NoAuthTokenError": Row("access", LOGIN, "there is no SSO token"),
+    "UnknownTokenProviderError": Row("access", CONFIG, "an unknown kind of token is configured"),
+    "SSOError": Row("access", LOGIN, "the SSO session has expired or is not valid"),
     "LoginError": Row("access", "log in again (aws login)", "the login session has expired or is not valid"),
-    "JSONDecodeError": Row("access", _CONFIG, "what should be JSON is none"),
+    "JSONDecodeError": Row("access", CONFIG, "what should be JSON is none"),
     # Configuration.
     "ProfileNotFound": Row("access", "see `aws configure list-profiles`"),
-    "ConfigNotFound": Row("access", _CONFIG),
-    "ConfigParseError": Row("access", _CONFIG),
-    "InvalidConfigError": Row("access", _CONFIG),
-    "InvalidDefaultsMode": Row("access", _CONFIG),
-    "InvalidProxiesConfigError": Row("access", _CONFIG, "the proxy configuration is not valid"),
-    "InvalidRetryConfigurationError": Row("access", _CONFIG),
-    "InvalidIMDSEndpointError": Row("access", _CONFIG),
-    "InvalidIMDSEndpointModeError": Row("access", _CONFIG),
-    "InvalidSTSRegionalEndpointsConfigError": Row("access", _CONFIG),
-    "InvalidChecksumConfigError": Row("access", _CONFIG),
-    "InvalidEndpointConfigurationError": Row("access", _CONFIG),
+    "ConfigNotFound": Row("access", CONFIG),
+    "ConfigParseError": Row("access", CONFIG),
+    "InvalidConfigError": Row("access", CONFIG),
+    "InvalidDefaultsMode": Row("access", CONFIG),
+    "InvalidProxiesConfigError": Row("access", CONFIG, "the proxy configuration is not valid"),
+    "InvalidRetryConfigurationError": Row("access", CONFIG),
+    "InvalidIMDSEndpointError": Row("access", CONFIG),
+    "InvalidIMDSEndpointModeError": Row("access", CONFIG),
+    "InvalidSTSRegionalEndpointsConfigError": Row("access", CONFIG),
+    "InvalidChecksumConfigError": Row("access", CONFIG),
+    "InvalidEndpointConfigurationError": Row("access", CONFIG),
     "NoRegionError": Row("access", "set --region or AWS_REGION", "no region is set"),
     "BaseEndpointResolverError": Row("access", "check the region and the FIPS and dual-stack settings"),
     "EndpointProviderError": Row("access", "check the region and the FIPS and dual-stack settings"),
     "ServiceNotInRegionError": Row("access", "check the region"),
     "UnknownRegionError": Row("access", "check the region"),
     "InvalidRegionError": Row("access", "check the region"),
-    "InvalidDNSNameError": Row("access", _CONFIG),
-    "InvalidS3AddressingStyleError": Row("access", _CONFIG),
-    "InvalidS3UsEast1RegionalEndpointConfigError": Row("access", _CONFIG),
-    "InvalidHostLabelError": Row("access", _CONFIG),
-    "UnknownSignatureVersionError": Row("access", _CONFIG),
-    "UnsupportedSignatureVersionError": Row("access", _CONFIG),
-    "FileNotFoundError": Row("access", _CONFIG),
-    "PermissionError": Row("access", _CONFIG),
-    "UnicodeDecodeError": Row("access", _CONFIG, "a configuration file is not UTF-8"),
-    "ValueError": Row("access", _CONFIG),
+    "InvalidDNSNameError": Row("access", CONFIG),
+    "InvalidS3AddressingStyleError": Row("access", CONFIG),
+    "InvalidS3UsEast1RegionalEndpointConfigError": Row("access", CONFIG),
+    "InvalidHostLabelError": Row("access", CONFIG),
+    "UnknownSignatureVersionError": Row("access", CONFIG),
+    "UnsupportedSignatureVersionError": Row("access", CONFIG),
+    "FileNotFoundError": Row("access", CONFIG),
+    "PermissionError": Row("access", CONFIG),
+    "UnicodeDecodeError": Row("access", CONFIG, "a configuration file is not UTF-8"),
+    "ValueError": Row("access", CONFIG),
     "ClearTextError": Row("access"),
     # TLS and proxies are configuration, unlike the network behind them.
     "SSLError": Row("access", _CA),  # botocore's, of what it asks without our transport
@@ -151,14 +147,14 @@ EXCEPTIONS: dict[str, Row] = {
     ),
     "ProxyRefusedError": Row("access", "check the proxy's URL, user and password, and what it lets through"),
     # The network.
-    "ConnectionError": Row("transient", _NETWORK),
+    "ConnectionError": Row("transient", NETWORK),
     # Its text may quote a header: it isn't passed on. Those of its children quote the URL at most.
-    "HTTPClientError": Row("transient", _NETWORK, "the request could not be sent, or its reply not read"),
-    "ReadTimeoutError": Row("transient", _NETWORK),
-    "ConnectionClosedError": Row("transient", _NETWORK),
-    "CapacityNotAvailableError": Row("transient", "too many failures in a row; " + _AGAIN),
-    "IncompleteReadError": Row("transient", _NETWORK),
-    "ResponseStreamingError": Row("transient", _NETWORK),
+    "HTTPClientError": Row("transient", NETWORK, "the request could not be sent, or its reply not read"),
+    "ReadTimeoutError": Row("transient", NETWORK),
+    "ConnectionClosedError": Row("transient", NETWORK),
+    "CapacityNotAvailableError": Row("transient", "too many failures in a row; " + AGAIN),
+    "IncompleteReadError": Row("transient", NETWORK),
+    "ResponseStreamingError": Row("transient", NETWORK),
     # A reply that is not SageMaker's.
     "ForeignReplyError": FOREIGN,
     "ResponseParserError": FOREIGN,
@@ -181,72 +177,6 @@ _OURS = (
 EXCEPTIONS |= {name: Row("internal") for name in _OURS.split()}
 
 
-# While credentials are had, on top of the above: what botocore stumbles over then is a source's answer, or
-# a setting. Texts are passed on only where they can't quote what a source said.
-_BROKEN = "the answer is not of the form that it has to be"
-HAVING: dict[str, Row] = {
-    "KeyError": Row("access", _CONFIG, "the answer lacks {detail}"),
-    "LookupError": Row("access", _CONFIG, _BROKEN),
-    "ArithmeticError": Row("access", _CONFIG, _BROKEN),
-    "AttributeError": Row("access", _CONFIG, _BROKEN),
-    "TypeError": Row("access", _CONFIG, _BROKEN),
-    "ValueError": Row("access", _CONFIG, _BROKEN),
-    "JSONDecodeError": Row("access", _CONFIG, "the answer is no JSON"),
-    "UnicodeDecodeError": Row("access", _CONFIG, _BROKEN),
-    "ResponseParserError": Row("access", _CONFIG, _BROKEN),
-    "OSError": Row("access", _CONFIG),
-    "MisshapenError": Row("access", _CONFIG),
-    "RuntimeError": Row(
-        "access", f"{_LOGIN}; or is this machine's clock wrong?", "what it gives has expired"
-    ),
-    "ParamValidationError": Row("access", _CONFIG),
-    "MissingDependencyException": Row("access", None, "its keys can't be read without awscrt, an extra"),
-    "EOFError": Row("access", _MFA, "no MFA code was given"),
-    "GetPassWarning": Row("access", _MFA, "an MFA code is needed, and there is no terminal to ask for it on"),
-}
-# Codes of STS, SSO and sign-in that pass, and those that deserve a hint of their own.
-PASSING_CODES = frozenset(
-    {"IDPCommunicationError", "InternalServer", "ServiceUnavailable", "TooManyRequests"}
-)
-
-# What helps by itself, where the failure doesn't say more.
-_HINTS = {
-    "custom-process": "run its command by hand: what it says is not shown here, as it may hold secrets",
-    "sso": "log in again (aws sso login)",
-    "login": "log in again (aws login)",
-}
-
-# botocore's word for a source of credentials -> ours; {} is the profile.
-SOURCES: dict[str | None, str] = {
-    "env": "the credentials in the environment",
-    "assume-role": "the role of profile {}",
-    "assume-role-with-web-identity": "the web identity of profile {}",
-    "sso": "the SSO login of profile {}",
-    "shared-credentials-file": "the keys of profile {}",
-    "login": "the login session of profile {}",
-    "web-identity-of-variables": "the web identity of AWS_WEB_IDENTITY_TOKEN_FILE",
-    "custom-process": "credential_process of profile {}",
-    "config-file": "the keys of profile {}",
-    "container-role": "the container's credentials",
-    "iam-role": "the instance metadata service",
-}
-
-
-class MisshapenError(Exception):
-    """Credentials that can't be any; the text says why."""
-
-
-class Source(NamedTuple):
-    """Where credentials were to be had from: botocore's word for it, the profile, the call under way."""
-
-    method: str | None
-    profile: str
-    call: str | None = None
-
-    def __str__(self) -> str:
-        return SOURCES.get(self.method, "the credentials of profile {}").format(quote(self.profile))
-
-
 def of_code(code: str, http_status: int | None) -> Row:
     """The row of a service's error code; one that isn't known is judged by its HTTP status."""
     row = CODES.get(code.removesuffix("Exception"))
@@ -254,7 +184,7 @@ def of_code(code: str, http_status: int | None) -> Row:
         return row
     status = http_status or 0
     if status >= 500 or status in {408, 429}:
-        return Row("transient", _AGAIN)
+        return Row("transient", AGAIN)
     if status in {401, 403, 407}:
         return Row(
             "access", "refused before it reached SageMaker? Check the proxy, the endpoint and the credentials"
@@ -303,132 +233,4 @@ def _service_error(response: dict[str, Any], **facts: Any) -> ImagectlError:
         request_id=request_id,
         http_status=status,
         **facts,
-    )
-
-
-def not_had(exc: Exception, source: Source, trouble: Any = None) -> ImagectlError:
-    """Why there are no credentials: `exc` ended the try, `trouble` is what the last call of it ended with.
-
-    Whoever answered, it wasn't SageMaker: this is `access`, or `transient` where it may pass.
-    """
-    if type(exc).__name__ == "TokenRetrievalError" and trouble:  # botocore keeps the refusal to itself
-        response = trouble
-    else:
-        response = getattr(exc, "response", None)
-    if isinstance(response, dict):
-        return _refused(response, source)
-    row = _having(type(exc))
-    message = (row.message or "{detail}").replace("{detail}", _detail(exc, source))
-    if source.method == "env" and row.message == _BROKEN:
-        message = "AWS_CREDENTIAL_EXPIRATION is no time"  # all else there is taken as it is
-    status = _status(exc)
-    passes = row.kind == "transient" or _passes(exc)
-    hint = row.hint if row.hint != _CONFIG else _HINTS.get(source.method or "", _CONFIG)
-    if type(exc).__name__ == "MissingDependencyException":
-        from imagectl.installed import adding  # of no use to anybody else
-
-        hint = f"to add it: {adding('login')}"
-    return ImagectlError(
-        "transient" if passes else "access",
-        f"{_where(source, exc)}{message}{f' (HTTP {status})' if status else ''}",
-        hint=_NETWORK if passes else hint,
-        code=None if isinstance(exc, MisshapenError) else type(exc).__name__,
-        operation=source.call,
-        http_status=status,
-        outcome="not-applied",
-    )
-
-
-def _having(cls: type[BaseException]) -> Row:
-    for base in cls.__mro__:
-        row = HAVING.get(base.__name__) or EXCEPTIONS.get(base.__name__)
-        if row and row.kind != "internal":
-            return row
-    return Row("access", _CONFIG, f"unexpected {cls.__name__}")
-
-
-def _where(source: Source, exc: Exception) -> str:
-    if source.method is None:
-        return ""
-    words = [str(source)]
-    if (nested := getattr(exc, "kwargs", {}).get("provider")) in SOURCES and nested != source.method:
-        words.append(f"its source ({nested})")
-    return ": ".join(filter(None, [*words, source.call])) + ": "
-
-
-def _detail(exc: Exception, source: Source) -> str:
-    if type(exc).__name__ == "PartialCredentialsError":
-        return str(getattr(exc, "kwargs", {}).get("cred_var"))
-    if type(exc).__name__ == "ParamValidationError":
-        return _wrong_settings(str(exc))
-    if isinstance(exc, OSError) and exc.filename:
-        name = "web_identity_token_file " if source.method == "assume-role-with-web-identity" else ""
-        return f"{name}{quote(exc.filename)}: {exc.strerror}"
-    return without_passwords(str(exc))
-
-
-# Parameters of STS and SSO -> the settings that they are made of.
-_SETTINGS = {
-    "DurationSeconds": "duration_seconds",
-    "ExternalId": "external_id",
-    "RoleArn": "role_arn",
-    "RoleSessionName": "role_session_name",
-    "SerialNumber": "mfa_serial",
-    "TokenCode": "the MFA code",
-    "WebIdentityToken": "the token in web_identity_token_file",
-    "accountId": "sso_account_id",
-    "roleName": "sso_role_name",
-}
-
-
-def _wrong_settings(report: str) -> str:
-    """Which settings make up what botocore won't send. Its report is not passed on: it may quote a code."""
-    names = [name for parameter, name in _SETTINGS.items() if re.search(rf"\b{parameter}\b", report)]
-    return f"not valid: {', '.join(names) or 'its settings'}"
-
-
-def _passes(exc: BaseException | None) -> bool:
-    """Whether a failure of the network, or a status that passes, stands behind `exc`."""
-    if (_status(exc) or 0) >= 500 or _status(exc) == 429:
-        return True
-    while exc is not None:
-        row = of_exception(type(exc))
-        if row and row.kind == "transient":
-            return True
-        exc = exc.__cause__ or exc.__context__
-    return False
-
-
-def _status(exc: BaseException | None) -> int | None:
-    """The HTTP status with which the container's endpoint refused: it is nowhere but in the text."""
-    said = re.search(r" response (\d{3})\b", str(exc))
-    return int(said[1]) if said and getattr(exc, "kwargs", {}).get("provider") == "container-role" else None
-
-
-def _refused(response: dict[str, Any], source: Source) -> ImagectlError:
-    error, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
-    code, message = str(error.get("Code") or ""), str(error.get("Message") or "").strip()
-    status = meta.get("HTTPStatusCode")
-    bare = code.removesuffix("Exception")
-    row = of_code(code, status)
-    passes = bare in PASSING_CODES or row.kind == "transient"
-    says = message or f"HTTP {status} without a message"
-    hint: str | None
-    if passes:
-        hint = _AGAIN
-    elif bare == "AccessDenied" and source.call and source.call.startswith("sts:"):
-        hint = f"allow {source.call} to the caller, and the caller in the role's trust policy"
-    elif bare in CODES and bare != "AccessDenied" and row.kind == "access":
-        hint = row.hint
-    else:
-        hint = f"check profile {quote(source.profile)} in the environment and ~/.aws/config"
-    return ImagectlError(
-        "transient" if passes else "access",
-        f"{source}: {source.call}: {says}{f' ({code})' if code else ''}",
-        hint=hint,
-        code=code or None,
-        operation=source.call,
-        request_id=meta.get("RequestId"),
-        http_status=status,
-        outcome="not-applied",
     )

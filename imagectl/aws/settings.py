@@ -138,6 +138,10 @@ def _check_section(where: str, values: dict[str, Any], *, identity: bool) -> Non
         return
     if "sso_region" in values and not is_region(values["sso_region"]):
         raise SettingError(f"{where}: sso_region is no region's name: {quote(values['sso_region'])}")
+    try:
+        shlex.split(values.get("credential_process", ""))
+    except ValueError as exc:
+        raise SettingError(f"{where}: credential_process can't be taken apart: {exc}") from exc
     duration = values.get("duration_seconds", "1")
     if not (duration.isascii() and duration.isdigit()):
         raise SettingError(f"{where}: duration_seconds is no number: {quote(duration)}")

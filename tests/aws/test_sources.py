@@ -114,11 +114,16 @@ def asked(set_up: Change, call: str, variable: str, says: str, **more: Any) -> S
     )
 
 
+def both(*changes: Change) -> Change:
+    def change(world: World) -> None:
+        for each in changes:
+            each(world)
+
+    return change
+
+
 def role(settings: str, *before: Change) -> Source:
-    def set_up(world: World) -> None:
-        for change in before:
-            change(world)
-        file("config", f"[default]\nrole_arn = {ROLE}\n{settings}")(world)
+    set_up = both(*before, file("config", f"[default]\nrole_arn = {ROLE}\n{settings}"))
 
     return asked(set_up, "sts:AssumeRole", "AWS_ENDPOINT_URL_STS", "the role of profile 'default'")
 
@@ -210,7 +215,18 @@ def login(world: World, hours: float = 1) -> None:
     )
 
 
-SSO_CALL = "the SSO login of profile 'default': sso:GetRoleCredentials"
+LOGIN_TOKEN = {
+    "accessToken": {
+        "accessKeyId": "a",
+        "secretAccessKey": "canary",
+        "sessionToken": "canary",
+        "accountId": ROLE_ACCOUNT,
+        "expiresAt": "2000-01-01T00:00:00Z",
+    },
+    "refreshToken": "canary",
+    "dpopKey": "canary",
+    "clientId": "x",
+}
 SOURCES = {
     "environment": keys(
         environment_keys,
@@ -555,6 +571,146 @@ def test_awscrt_is_imported_for_a_login_only(world: World, profile: str, needed:
     )
     assert done.returncode == 0, done.stderr[-500:]
     assert (" awscrt\n" in done.stderr) == needed
+
+
+def process_line(line: str) -> Change:
+    return file("config", f"[default]\ncredential_process = {line}\n")
+
+
+def container_at(**variables: str) -> Change:
+    def change(world: World) -> None:
+        container(world)
+        names = {f"AWS_CONTAINER_{name}": value for name, value in variables.items()}
+        world.setenv(**{name: value.replace("HOME", str(world.home)) for name, value in names.items()})
+
+    return change
+
+
+def with_token(set_up: Change, kind: str, text: str) -> Change:
+    """As set up, but the token that is kept holds `text`."""
+
+    def change(world: World) -> None:
+        set_up(world)
+        paths = [world.home / "token"] if kind == "web" else (world.home / kind).iterdir()
+        for path in paths:
+            path.write_bytes(text.encode("latin-1"))
+
+    return change
+
+
+BY_HAND: dict[str, tuple[Change, str]] = {
+    "no such program": (process_line("no-such-program"), "'no-such-program': No such file"),
+    "no program": (process_line("/"), "'/': Permission denied"),
+    "open quotes": (process_line("sh 'x"), "profile 'default': credential_process can't be taken apart"),
+    "another version": (
+        both(process, lambda world: world.process({**process_output(world), "Version": 2})),
+        "credential_process of profile 'default'",
+    ),
+    "container elsewhere": (container_at(CREDENTIALS_FULL_URI="http://example.com/x"), "'example.com'"),
+    "container nowhere": (container_at(CREDENTIALS_FULL_URI="non sense!"), "the container's credentials"),
+    "container's token's file": (
+        container_at(AUTHORIZATION_TOKEN_FILE="HOME/none"),
+        "/none': No such file",
+    ),
+    "container's token with a line end": (
+        container_at(AUTHORIZATION_TOKEN="canary\n"),
+        "not a legal header",
+    ),
+    "SSO's token isn't JSON": (with_token(sso, "sso", "canary"), "the token that is kept of it"),
+    "SSO's token is a list": (with_token(sso, "sso", "[]"), "SSO login of profile 'default'"),
+    "SSO's token has no date": (
+        with_token(sso, "sso", '{"accessToken": "canary", "expiresAt": "soon"}'),
+        "the token that is kept of it is not of the form",
+    ),
+    "login's token isn't JSON": (with_token(login, "login", "canary"), "the token that is kept of it"),
+    "login's token lacks keys": (with_token(login, "login", "{}"), "login session of profile 'default'"),
+    "login's key is none": (
+        both(login, lambda world: world.token("login", LOGIN, **LOGIN_TOKEN)),
+        "login session of profile 'default'",
+    ),
+    "web identity's token is empty": (
+        with_token(web_identity, "web", ""),
+        "not valid: the token in web_identity_token_file",
+    ),
+    "web identity's token is no text": (
+        with_token(web_identity, "web", "\xff\xfe"),
+        "the token in web_identity_token_file is not of the form",
+    ),
+    "roles in a circle": (
+        file(
+            "config",
+            f"[default]\nrole_arn={ROLE}\nsource_profile=b\n"
+            f"[profile b]\nrole_arn={ROLE}\nsource_profile=default\n",
+        ),
+        "the role of profile 'default'",
+    ),
+    "role of two sources": (
+        role("source_profile = base\ncredential_source = Environment\n" + BASE).set_up,
+        "the role of profile 'default'",
+    ),
+    "role of no source": (role("").set_up, "source_profile or credential_source is missing"),
+    "role of a source without keys": (
+        role("source_profile = base\n[profile base]\nregion = us-east-1\n").set_up,
+        "the role of profile 'default'",
+    ),
+    "SSO without a region": (
+        file("config", f"[default]\n{SSO}sso_start_url = {START}\n"),
+        "sso_region",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BY_HAND)
+def test_what_people_get_wrong(
+    run: Run, world: World, record_property: Callable[[str, object], None], fault: str
+) -> None:
+    """Is exit 4, says whose fault it is, and quotes no secret."""
+    set_up, said = BY_HAND[fault]
+    set_up(world)
+    result = run("show", "my-image", "-o", "json", "--max-attempts", "1")
+    error = json.loads(result.stderr)["Error"]
+    record_property("cell", [fault, "", result.code, error["Message"]])
+    assert (result.code, error["Kind"], world.service.received) == (4, "access", [])
+    assert said in error["Message"]
+    assert "canary" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "exit_code"),
+    [
+        ("InvalidIdentityToken", 400, 4),
+        ("ValidationError", 400, 4),
+        ("PackedPolicyTooLarge", 400, 4),
+        ("MalformedPolicyDocument", 400, 4),
+        ("RegionDisabledException", 403, 4),
+        ("ExpiredTokenException", 403, 4),
+        ("InvalidClientTokenId", 403, 4),
+        ("SignatureDoesNotMatch", 403, 4),
+        ("ResourceNotFoundException", 404, 4),
+        ("ResourceInUse", 400, 4),
+        ("SomethingNew", 418, 4),
+        ("IDPCommunicationError", 400, 6),
+        ("Throttling", 400, 6),
+        ("TooManyRequestsException", 429, 6),
+        ("ServiceUnavailable", 503, 6),
+        ("SomethingNew", 500, 6),
+    ],
+)
+@pytest.mark.parametrize("name", ["role of a profile", "SSO"])
+def test_a_code_of_another_service_is_not_sagemaker_s(
+    run: Run, world: World, name: str, code: str, status: int, exit_code: int
+) -> None:
+    """Nothing of theirs is an image that isn't there, or a change that was refused."""
+    SOURCES[name].set_up(world)
+    call = {"role of a profile": "sts:AssumeRole", "SSO": "sso:GetRoleCredentials"}[name]
+    world.identity.answer(call, refusal(call, code, "it says so", status))
+    result = run("update", "my-image", "--description", "x", "-o", "json", "--max-attempts", "1")
+    error = json.loads(result.stderr)["Error"]
+    assert (result.code, error["ExitCode"], error["Operation"]) == (exit_code, exit_code, call)
+    assert (error["Outcome"], error["Code"], error["HTTPStatusCode"]) == ("not-applied", code, status)
+    assert f"{call}: it says so ({code})" in error["Message"]
+    assert "'default'" in error["Message"]
+    assert world.service.received == []
 
 
 # What is given for SageMaker's calls holds for the others', too.
