@@ -33,6 +33,7 @@ class Run(NamedTuple):
     seconds: float
     code: int
     peak_mb: float
+    cpu: float  # seconds of one core, which a busy machine doesn't lengthen
 
 
 # The service, when this file is run with `serve`.
@@ -206,7 +207,7 @@ class Bench:
             process = subprocess.Popen(argv, env=self.env, stdout=out, stderr=subprocess.STDOUT)
             _, status, usage = os.wait4(process.pid, 0)
         seconds, process.returncode = time.monotonic() - start, os.waitstatus_to_exitcode(status)
-        return Run(seconds, process.returncode, usage.ru_maxrss / 1024)
+        return Run(seconds, process.returncode, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime)
 
     def apply(self, manifest: Path, *more: str) -> Run:
         return self.run([*IMAGECTL, "apply", str(manifest), "--yes", *more])
@@ -231,17 +232,19 @@ class Bench:
                         file.write(f"{json.dumps({'ImageName': f'image-{image}', **there})}\n")
         return manifest
 
-    def shards(self, manifest: Path, of: int, *more: str) -> tuple[float, list[int], float]:
-        """Seconds of so many processes side by side, their exit codes, and the memory of the largest."""
+    def shards(self, manifest: Path, of: int, *more: str) -> list[Run]:
+        """So many processes side by side; the seconds are of all."""
         start, processes = time.monotonic(), []
         for part in range(1, of + 1):
             argv = [*IMAGECTL, "apply", str(manifest), "--yes", "--shard", f"{part}/{of}", *more]
             processes.append(subprocess.Popen(argv, env=self.env, stdout=subprocess.DEVNULL))
         ended = [os.wait4(process.pid, 0) for process in processes]
-        for process, (_, status, _) in zip(processes, ended, strict=True):
+        seconds, runs = time.monotonic() - start, []
+        for process, (_, status, usage) in zip(processes, ended, strict=True):
             process.returncode = os.waitstatus_to_exitcode(status)
-        codes = [process.returncode for process in processes]
-        return time.monotonic() - start, codes, max(usage.ru_maxrss for *_, usage in ended) / 1024
+            cpu = usage.ru_utime + usage.ru_stime
+            runs.append(Run(seconds, process.returncode, usage.ru_maxrss / 1024, cpu))
+        return runs
 
     def loop(self, images: int, parallel: int, command: str) -> Run:
         """`xargs -P` around one command per image; {} is the name."""
@@ -333,7 +336,8 @@ def growth(bench: Bench, sizes: Sequence[int]) -> list[dict[str, Any]]:
         again, twice = bench.apply(manifest), bench.figures()
         assert (first.code, again.code, twice["once"]) == (0, 0, True)
         row = {"images": size, "seconds": first.seconds, "per second": size / first.seconds}
-        row |= {"peak MB": first.peak_mb, "updates": once["requests"], "reads": once["reads"]}
+        row |= {"CPU ms per update": 1000 * first.cpu / size, "peak MB": first.peak_mb}
+        row |= {"updates": once["requests"], "reads": once["reads"]}
         found.append({**row, "seconds, unchanged": again.seconds, "peak MB, unchanged": again.peak_mb})
     return found
 
@@ -345,21 +349,22 @@ def accounts(
     found = []
     for of in processes:
         manifest = bench.fleets(accounts, regions, images, rate)
-        seconds, codes, peak = bench.shards(manifest, of, "--concurrency", "256")
+        runs = bench.shards(manifest, of, "--concurrency", "256")
         figures = bench.figures()
-        assert not any(codes), codes
+        assert not any(run.code for run in runs), runs
         places = accounts * regions
         found.append(
             {
                 "processes": of,
                 "places": places,
                 "images": places * images,
-                "seconds": seconds,
+                "seconds": runs[0].seconds,
+                "CPU ms per update": 1000 * sum(run.cpu for run in runs) / (places * images),
                 # From the first update to the last, of what is admitted after the burst in all buckets.
                 "share of the admitted rate": (images - rate) / rate / figures["seconds"],
                 "updates": figures["requests"],
                 "each once": figures["once"],
-                "peak MB of a process": peak,
+                "peak MB of a process": max(run.peak_mb for run in runs),
             }
         )
     return found
