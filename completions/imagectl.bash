@@ -16,13 +16,14 @@ _imagectl_command() {
       --wait
     ) ;; esac
   case $command in update|apply) options+=(--detailed-exitcode --timeout) ;; esac
+  case $command in update|show|wait|apply) options+=(--profile --region) ;; esac
   case $command in update|show|list|wait|apply) options+=(
-      --profile --region --endpoint-url --ca-bundle --connect-timeout --read-timeout --max-attempts
-      --allow-http -o --output --query -q --quiet --color --debug
+      --endpoint-url --ca-bundle --connect-timeout --read-timeout --max-attempts --allow-http -o --output
+      --query -q --quiet --color --debug
     ) ;; esac
   case $command in list) options+=(
       --name-contains --status --sort-by --sort-order --created-after --created-before --modified-after
-      --modified-before --limit
+      --modified-before --limit --profile --region
     ) ;; esac
   case $command in wait) options+=(--timeout) ;; esac
   case $command in apply) options+=(

@@ -4,7 +4,7 @@ It reads and checks all that it was given, adds what is wrong to `problems`, and
 run. What carries that out is imported when it runs: a rejected input never pays for it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from imagectl import VERSION_LINE, tree
 from imagectl.aws.connection import Connection
 from imagectl.constraints import violations, wrong
 from imagectl.errors import EXIT_CHANGES_PENDING, EXIT_CODES, ImagectlError, Problem
-from imagectl.image import LOOK, PAGE, STATUSES, ImageUpdate, Outcome, Progress
+from imagectl.image import LOOK, PAGE, STATUSES, Image, ImageUpdate, Outcome, Progress, Service, all_images
 from imagectl.options import (
     CONNECTION,
     COUNT,
@@ -33,6 +33,7 @@ from imagectl.options import (
     TIME,
     TIMEOUT,
     TIMES,
+    Connections,
     DetailedExitcode,
     ImageArgument,
     UpdateTimeout,
@@ -193,9 +194,11 @@ Examples:
   imagectl list
   imagectl list --name-contains pytorch --modified-after 30d -o name
   imagectl list -o json | imagectl apply --dry-run
+  imagectl list --region us-east-1 --region eu-west-1 --profile dev --profile prod
 
 A table on a terminal. In a pipe one line per image, by tabs: name, status, time of the last change,
-display name, description.
+display name, description. --region and --profile are repeatable here: all places are read at once, with
+Region and Profile for each image; exit 7 where one of them could not be read.
 """,
 )
 def list_(
@@ -238,7 +241,7 @@ def list_(
         str | None, Option("Only images changed before TIME.", TIME, without="all")
     ] = None,
     limit: Annotated[str | None, Option("At most N images.", COUNT, without="all")] = None,
-    connection: Connection,
+    connections: Connections,
     presentation: Presentation,
     problems: list[Problem],
 ) -> Request:
@@ -260,16 +263,39 @@ def list_(
     most = count_of("--limit", limit, problems)
 
     def run(face: Face, _progress: Progress) -> int:
-        from imagectl.aws.connect import connect
+        from imagectl.aws.connect import Logins, connect
 
         asked: dict[str, Any] = {key: value for key, value in filters.items() if value is not None}
         if most and not statuses:
             asked["MaxResults"] = min(most, PAGE)
-        images = connect(connection, log=face.log).list(**asked)
-        face.images(islice((image for image in images if not statuses or image.status in statuses), most))
+
+        def read(service: Service) -> Iterator[Image]:
+            return (
+                image for image in all_images(service, **asked) if not statuses or image.status in statuses
+            )
+
+        if len(connections) == 1:
+            face.images(islice(read(connect(connections[0], log=face.log)), most))
+            return 0
+        from imagectl.fleet.survey import survey  # only who asks for several places pays for it
+
+        logins = Logins(face.log)
+        images, failure = survey(connections, lambda there: logins.login(there).service(there.region), read)
+        face.images(_in_order(images, asked)[:most])
+        if failure:
+            raise failure
         return 0
 
     return Request(presentation, run)
+
+
+def _in_order(images: Iterable[Image], asked: Mapping[str, Any]) -> list[Image]:
+    """Images of several places as one place would list them."""
+    key = {"LAST_MODIFIED_TIME": "LastModifiedTime", "IMAGE_NAME": "ImageName"}.get(
+        asked.get("SortBy", ""), "CreationTime"
+    )
+    descending = asked.get("SortOrder", "DESCENDING") == "DESCENDING"
+    return sorted(images, key=lambda image: (key in image.fields, image.fields.get(key)), reverse=descending)
 
 
 @_command(

@@ -109,68 +109,66 @@ _DELETABLE = {name: name for name in DELETABLE} | {
 _UNSAID = Connection()  # whose defaults are those of the options
 
 
+_profile = Option(
+    "The profile of the AWS configuration.", PROFILE, without="AWS_PROFILE, then 'default'", group=CONNECTION
+)
+_region = Option(
+    "The AWS region.",
+    REGION,
+    without="the ARN's, AWS_REGION, AWS_DEFAULT_REGION, the profile's",
+    group=CONNECTION,
+)
+_EndpointUrl = Annotated[
+    str | None,
+    Option(
+        "Where SageMaker is called.",
+        URL,
+        without="AWS_ENDPOINT_URL_SAGEMAKER, AWS_ENDPOINT_URL, the profile's, the region's",
+        group=CONNECTION,
+    ),
+]
+_CaBundle = Annotated[
+    str | None,
+    Option(
+        "Certificates of a private CA, as PEM.",
+        FILE,
+        without="AWS_CA_BUNDLE, the profile's",
+        group=CONNECTION,
+    ),
+]
+_ConnectTimeout = Annotated[
+    str, Option("How long to wait for a connection, up to the end of TLS.", DURATION, group=CONNECTION)
+]
+_ReadTimeout = Annotated[
+    str,
+    Option(
+        "How long to wait for a reply, and for each part of it; the whole may take twice that.",
+        DURATION,
+        group=CONNECTION,
+    ),
+]
+_MaxAttempts = Annotated[
+    str | None,
+    Option(
+        "How often a call is tried in all.",
+        COUNT,
+        without="AWS_MAX_ATTEMPTS, the profile's, 3",
+        group=CONNECTION,
+    ),
+]
+_AllowHttp = Annotated[bool, Option("Allow a plain http:// endpoint that is not loopback.", group=CONNECTION)]
+
+
 def _connection(
     *,
-    profile: Annotated[
-        str | None,
-        Option(
-            "The profile of the AWS configuration.",
-            PROFILE,
-            without="AWS_PROFILE, then 'default'",
-            group=CONNECTION,
-        ),
-    ] = None,
-    region: Annotated[
-        str | None,
-        Option(
-            "The AWS region.",
-            REGION,
-            without="the ARN's, AWS_REGION, AWS_DEFAULT_REGION, the profile's",
-            group=CONNECTION,
-        ),
-    ] = None,
-    endpoint_url: Annotated[
-        str | None,
-        Option(
-            "Where SageMaker is called.",
-            URL,
-            without="AWS_ENDPOINT_URL_SAGEMAKER, AWS_ENDPOINT_URL, the profile's, the region's",
-            group=CONNECTION,
-        ),
-    ] = None,
-    ca_bundle: Annotated[
-        str | None,
-        Option(
-            "Certificates of a private CA, as PEM.",
-            FILE,
-            without="AWS_CA_BUNDLE, the profile's",
-            group=CONNECTION,
-        ),
-    ] = None,
-    connect_timeout: Annotated[
-        str,
-        Option("How long to wait for a connection, up to the end of TLS.", DURATION, group=CONNECTION),
-    ] = f"{_UNSAID.connect_timeout:g}s",
-    read_timeout: Annotated[
-        str,
-        Option(
-            "How long to wait for a reply, and for each part of it; the whole may take twice that.",
-            DURATION,
-            group=CONNECTION,
-        ),
-    ] = f"{_UNSAID.read_timeout:g}s",
-    max_attempts: Annotated[
-        str | None,
-        Option(
-            "How often a call is tried in all.",
-            COUNT,
-            without="AWS_MAX_ATTEMPTS, the profile's, 3",
-            group=CONNECTION,
-        ),
-    ] = None,
-    allow_http: Annotated[
-        bool, Option("Allow a plain http:// endpoint that is not loopback.", group=CONNECTION)
-    ] = False,
+    profile: Annotated[str | None, _profile] = None,
+    region: Annotated[str | None, _region] = None,
+    endpoint_url: _EndpointUrl = None,
+    ca_bundle: _CaBundle = None,
+    connect_timeout: _ConnectTimeout = f"{_UNSAID.connect_timeout:g}s",
+    read_timeout: _ReadTimeout = f"{_UNSAID.read_timeout:g}s",
+    max_attempts: _MaxAttempts = None,
+    allow_http: _AllowHttp = False,
     problems: list[Problem],
 ) -> Connection:
     connection = Connection(
@@ -185,6 +183,44 @@ def _connection(
     )
     problems += connection.problems()
     return connection
+
+
+class Connections(tuple[Connection, ...]):
+    """Where to look: each region by each profile, in the order in which they were given."""
+
+    __slots__ = ()
+
+
+def _connections(
+    *,
+    profile: Annotated[list[str] | None, _profile] = None,
+    region: Annotated[list[str] | None, _region] = None,
+    endpoint_url: _EndpointUrl = None,
+    ca_bundle: _CaBundle = None,
+    connect_timeout: _ConnectTimeout = f"{_UNSAID.connect_timeout:g}s",
+    read_timeout: _ReadTimeout = f"{_UNSAID.read_timeout:g}s",
+    max_attempts: _MaxAttempts = None,
+    allow_http: _AllowHttp = False,
+    problems: list[Problem],
+) -> Connections:
+    found: list[Problem] = []
+    connections = Connections(
+        _connection(
+            profile=one_profile,
+            region=one_region,
+            endpoint_url=endpoint_url,
+            ca_bundle=ca_bundle,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            max_attempts=max_attempts,
+            allow_http=allow_http,
+            problems=found,
+        )
+        for one_profile in dict.fromkeys(profile or (None,))
+        for one_region in dict.fromkeys(region or (None,))
+    )
+    problems += dict.fromkeys(found)  # what all share is wrong once
+    return connections
 
 
 def _presentation(
@@ -232,6 +268,7 @@ def _presentation(
 GROUPS: dict[Any, Callable[..., Any]] = {
     Wanted: _wanted,
     Connection: _connection,
+    Connections: _connections,
     Presentation: _presentation,
 }
 

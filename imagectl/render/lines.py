@@ -11,6 +11,7 @@ from imagectl.text import safe
 
 _LONGEST_MESSAGE = 4000  # characters of one foreign text in an error: a proxy's page is no message
 _ALIKE = 0.5  # the part of two texts that has to be the same for their differences to be worth marking
+PLACE = ("Region", "Profile")
 _COLUMNS = ("ImageName", "ImageStatus", "LastModifiedTime", "DisplayName", "Description")
 
 
@@ -22,8 +23,9 @@ def rfc3339(value: Any) -> Any:
 
 
 def row(image: Image) -> str:
-    """An image as a row in a pipe: whole, by tabs."""
-    return "\t".join(safe(rfc3339(image.fields.get(key, ""))) for key in _COLUMNS)
+    """An image as a row in a pipe: whole, by tabs; at its end where it is, if several places were read."""
+    columns = (*_COLUMNS, *PLACE) if PLACE[0] in image.fields else _COLUMNS
+    return "\t".join(safe(rfc3339(image.fields.get(key, ""))) for key in columns)
 
 
 def field_lines(image: Image, *, aligned: bool, color: bool = False) -> Iterator[str]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from imagectl.image import DEAD_ENDS, Image
+from imagectl.render.lines import PLACE
 from imagectl.render.style import paint
 from imagectl.text import cut, legible, safe, width
 
@@ -17,48 +18,56 @@ _LEAST = 11  # columns: a text that would be cut to fewer is left out; the headi
 
 
 class _Row(NamedTuple):
-    name: str
-    status: str
+    """An image's cells: what is never cut, then what is."""
+
+    whole: tuple[str, ...]  # name, status and, where several places were read, region and profile
     modified: str
     display_name: str
     description: str
 
 
-_HEADINGS = _Row("ImageName", "ImageStatus", "Modified", "DisplayName", "Description")
+_HEADINGS = ("ImageName", "ImageStatus")
 
 
 def table(
     images: Sequence[Image], columns: int, now: datetime, *, color: bool = False, encoding: str = "utf-8"
 ) -> Iterator[str]:
     """The lines of a table of `images` in `columns` columns."""
-    rows = [_Row(*(legible(cell, encoding) for cell in _row(image, now))) for image in images]
+    places = [key for key in PLACE if any(key in image.fields for image in images)]
+    rows = [_row(image, places, now, encoding) for image in images]
     if not rows:
         return
-    widths = _layout([_HEADINGS, *rows], columns)
+    headings = _Row((*_HEADINGS, *places), "Modified", "DisplayName", "Description")
+    widths = _layout([headings, *rows], columns)
     mark = "…" if legible("…", encoding) == "…" else "..."
     if widths:
-        heading = _line(_HEADINGS, widths, mark)
+        heading = _line(headings, widths, mark)
         yield paint(heading, "heading", on=color)
     for image, row in zip(images, rows, strict=True):
-        line = _line(row, widths, mark) if widths else f"{row.name}{_GAP}{row.status}".rstrip()
+        line = _line(row, widths, mark) if widths else _GAP.join(row.whole).rstrip()
         yield paint(line, "error", on=color and image.status in DEAD_ENDS)
 
 
-def _row(image: Image, now: datetime) -> _Row:
+def _row(image: Image, places: Sequence[str], now: datetime, encoding: str) -> _Row:
     """An image's cells. Of one that failed, why is worth more than its description."""
+
+    def shown(text: object) -> str:
+        return legible(safe(text), encoding)
+
+    whole = (image.name, image.status, *(image.fields.get(key, "") for key in places))
     reason = image.failure_reason if image.status in DEAD_ENDS else None
-    texts = (reason or image.get("Description") or "", image.get("DisplayName") or "")
-    description, display_name = map(safe, texts)
-    modified = ago(image.fields.get("LastModifiedTime"), now)
-    return _Row(safe(image.name), safe(image.status), modified, display_name, description)
+    texts = (image.get("DisplayName") or "", reason or image.get("Description") or "")
+    return _Row(tuple(map(shown, whole)), ago(image.fields.get("LastModifiedTime"), now), *map(shown, texts))
 
 
 def _layout(rows: Sequence[_Row], columns: int) -> list[int]:
-    """The width of each column that has room; none where name and status have none."""
-    longest = [max(map(width, cells)) for cells in zip(*rows, strict=True)]
-    name, status, modified, display_name, description = longest
-    gap, widths = len(_GAP), [name, status]
-    left = columns - name - gap - status
+    """The width of each column that has room; none where what is never cut has none."""
+    gap = len(_GAP)
+    widths = [max(map(width, cells)) for cells in zip(*(row.whole for row in rows), strict=True)]
+    modified, display_name, description = (
+        max(map(width, cells)) for cells in zip(*(row[1:] for row in rows), strict=True)
+    )
+    left = columns - sum(widths) - gap * (len(widths) - 1)
     if left < 0:
         return []
     if left < gap + modified:
@@ -76,7 +85,10 @@ def _layout(rows: Sequence[_Row], columns: int) -> list[int]:
 
 
 def _line(row: _Row, widths: Sequence[int], mark: str) -> str:
-    cells = (cut(cell, columns, mark) for cell, columns in zip(row, widths, strict=False))
+    cells = [
+        *row.whole,
+        *(cut(cell, columns, mark) for cell, columns in zip(row[1:], widths[len(row.whole) :], strict=False)),
+    ]
     return _GAP.join(
         cell + " " * (columns - width(cell)) for cell, columns in zip(cells, widths, strict=True)
     ).rstrip()

@@ -176,3 +176,20 @@ def test_an_empty_list_says_so(run: Run, service: Service) -> None:
     assert (result.code, result.stdout) == (0, "")
     assert "no such images" in result.stderr
     assert run("list", "-q", terminal=["stdout", "stderr"]).stderr == ""
+
+
+def test_region_and_profile_are_never_cut() -> None:
+    """They tell an image from the one of the same name elsewhere."""
+    there = {"Region": "ap-southeast-2", "Profile": "production"}
+    images = [image("my-image", Description="d" * 500, **there), image("other", Region="us-east-1")]
+    for columns in WIDTHS:
+        lines = list(table(images, columns, NOW))
+        mine = next(line for line in lines if line.startswith("my-image"))
+        assert mine.split()[:4] == ["my-image", "CREATED", *there.values()]
+        assert len(mine) <= columns or mine.split() == ["my-image", "CREATED", *there.values()]
+    assert next(iter(table(images, 200, NOW))).split()[:4] == [
+        "ImageName",
+        "ImageStatus",
+        "Region",
+        "Profile",
+    ]
