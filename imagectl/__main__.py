@@ -125,20 +125,21 @@ def _trace(error: BaseException | None, log: Callable[[str], None]) -> None:
 
 
 def _interrupted(stop: KeyboardInterrupt, progress: "Progress") -> ImagectlError:
-    """One line that says what is known, and the command that goes on."""
+    """What is known, and the command that goes on."""
     kind = _kind(stop)
+    again = "to go on, run the same command again"
+    look = f"to go on:\n{progress.resume}" if progress.resume else again
     if progress.known:
-        return ImagectlError(kind, f"{kind}; {progress.known}")
+        return ImagectlError(kind, f"{kind}; {progress.known}", hint=look)
     if not progress.resume:
         return ImagectlError(kind, kind)
-    known, command = {
-        None: ("no update of {} was sent", "the same command"),
-        "not-applied": ("the update of {} was not applied", "the same command"),
-        "unknown": ("the update of {} was sent, whether it is applied is not known", progress.resume),
-        "applied": ("the update of {} was accepted", progress.resume),
+    known, hint = {
+        None: ("no update of {} was sent", again),
+        "not-applied": ("the update of {} was not applied", again),
+        "unknown": ("the update of {} was sent, whether it is applied is not known", look),
+        "applied": ("the update of {} was accepted", look),
     }[progress.outcome]
-    message = f"{kind}; {known.format(progress.name)}; to go on: {command}"
-    return ImagectlError(kind, message, image_name=progress.name)
+    return ImagectlError(kind, f"{kind}; {known.format(progress.name)}", hint=hint, image_name=progress.name)
 
 
 def _kind(stop: KeyboardInterrupt) -> Literal["terminated", "interrupted"]:

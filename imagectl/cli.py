@@ -5,7 +5,7 @@ run. What carries that out is imported when it runs: a rejected input never pays
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -119,8 +119,9 @@ def update(
 ) -> Request:
     name, arn = target(image, connection, problems)
     wanted_update = ImageUpdate(name, wanted)
-    if wanted or not problems:
-        problems += violations(wanted_update)
+    if not (wanted or problems):
+        problems.append(Problem("", _NOTHING))
+    problems += violations(wanted_update)
     if detailed_exitcode and not dry_run:
         problems.append(Problem("--detailed-exitcode", "needs --dry-run"))
     patience = seconds_of("--timeout", timeout, problems)
@@ -135,26 +136,39 @@ def update(
         progress.name, progress.resume = name, f"imagectl wait {name}"
         service = connect(connection, arn=arn, log=face.log)
         progress.resume = _wait_command(name, connection, service.region)
-        with _helpful(face, service, progress), face.spinner(name, on=wait) as watch:
+        with _helpful(service, progress), face.spinner(name, on=wait) as watch:
             outcome = verb.run(
-                service, wanted_update, options, progress=progress, clock=verb.Clock(), watch=watch
+                service,
+                wanted_update,
+                options,
+                progress=progress,
+                clock=verb.Clock(),
+                watch=watch,
+                announce=face.show_changes,
             )
         if dry_run:
             face.preview(outcome)
         else:
             face.outcome(outcome)
-            face.show_changes(outcome)
-        face.note(
-            {
-                "planned": f"nothing was changed; without --dry-run {name} would be",
-                "requested": f"update of {name} requested; to wait until it is settled: {progress.resume}",
-                "updated": f"{name} is updated",
-                "unchanged": f"nothing to change: {name} is as asked for",
-            }[outcome.result]
-        )
+        if outcome.result == "requested":
+            face.note(f"update of {name} requested; to wait until it is settled:", command=progress.resume)
+        else:
+            face.note(
+                {
+                    "planned": f"nothing was changed; without --dry-run {name} would be",
+                    "updated": f"{name} is updated",
+                    "unchanged": f"nothing to change: {name} is as asked for",
+                }[outcome.result]
+            )
         return EXIT_CHANGES_PENDING if detailed_exitcode and outcome.changes else 0
 
     return Request(presentation, run)
+
+
+_NOTHING = (
+    "nothing to change: give "
+    "--description, --description-file, --display-name, --role-arn or --delete-property"
+)
 
 
 @_command(
@@ -178,7 +192,7 @@ def show(
 
         service = connect(connection, arn=arn, log=face.log)
         progress.name = name
-        with _helpful(face, service, progress):
+        with _helpful(service, progress):
             face.image(service.describe(name))
         return 0
 
@@ -330,8 +344,8 @@ def wait(
         progress.name, progress.resume = name, f"imagectl wait {name}"
         service = connect(connection, arn=arn, log=face.log)
         progress.resume = _wait_command(name, connection, service.region)
-        progress.known = f"{name} was not seen settled; to go on waiting: {progress.resume}"
-        with _helpful(face, service, progress), face.spinner(name, on=True) as watch:
+        progress.known = f"{name} was not seen settled"
+        with _helpful(service, progress), face.spinner(name, on=True) as watch:
             settled = verb.settle(
                 service, ImageUpdate(name, {}), timeout=patience, clock=verb.Clock(), watch=watch
             )
@@ -608,20 +622,19 @@ def _wait_command(name: str, connection: Connection, region: str) -> str:
 
 
 @contextmanager
-def _helpful(face: Face, service: "SageMaker", progress: Progress) -> Iterator[None]:
+def _helpful(service: "SageMaker", progress: Progress) -> Iterator[None]:
     """Add to an error what this command knows: how to go on waiting, which name was meant."""
     try:
         yield
     except ImagectlError as error:
         if error.kind == "pending" and error.hint is None:
-            raise error.but(
-                message=f"{error.message}; to go on waiting: {progress.resume}"
-            ) from error.__cause__
+            raise error.but(hint=f"to go on waiting:\n{progress.resume}") from error.__cause__
         looked = error.operation != "UpdateImage" and error.kind not in {"pending", "refused"}
         if error.outcome == "applied" and looked:  # it was the look that failed
-            hints = filter(None, [error.hint, f"to go on waiting: {progress.resume}"])
-            raise error.but(hint="; ".join(hints)) from error.__cause__
-        if error.kind == "not-found" and face.err_is_terminal:
+            words, *commands = (error.hint or "").split("\n")
+            hint = "\n".join([f"{words}; to go on waiting:".removeprefix("; "), progress.resume, *commands])
+            raise error.but(hint=hint) from error.__cause__
+        if error.kind == "not-found":
             close = _did_you_mean(service, progress.name)
             if close:
                 raise error.but(hint=f"did you mean {quote(close)}?") from error.__cause__
@@ -629,14 +642,24 @@ def _helpful(face: Face, service: "SageMaker", progress: Progress) -> Iterator[N
 
 
 def _did_you_mean(service: "SageMaker", name: str) -> str | None:
-    """The account's image of the most similar name. Best effort: its failure changes nothing."""
+    """The account's image of the most similar name. Best effort, for a second: no failure of it is told."""
     from difflib import get_close_matches
+    from threading import Thread
 
-    try:
-        names = [image.name for image in islice(service.list(within=LOOK), PAGE)]
-    except ImagectlError:
-        return None
-    return next(iter(get_close_matches(name, names, n=1)), None)
+    names: list[str] = []
+
+    def read() -> None:
+        with suppress(ImagectlError):
+            names.extend(image.name for image in service.list(within=_PATIENCE))
+
+    reader = Thread(target=read, daemon=True)
+    with suppress(RuntimeError):  # no thread, no suggestion
+        reader.start()
+        reader.join(_PATIENCE)
+    return next(iter(get_close_matches(name, list(names), n=1)), None)
+
+
+_PATIENCE = 1.0  # seconds that a suggestion is worth
 
 
 def _magic_names() -> tuple[str, Rows]:

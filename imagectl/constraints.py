@@ -44,8 +44,6 @@ LIMITS: dict[str, Limit] = {
 def violations(update: ImageUpdate) -> tuple[Problem, ...]:
     """All that the service would refuse in `update`."""
     found = list(wrong("ImageName", update.name))
-    if not update.wanted:
-        found.append(Problem("", "nothing to change: give a new value, or a property to delete"))
     for name in filter(update.wanted.__contains__, PROPERTIES):
         value = update.wanted[name]
         if value is not None:

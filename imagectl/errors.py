@@ -81,8 +81,9 @@ class Problem(NamedTuple):
 class ImagectlError(Exception):
     """What went wrong, for people (`message`, `hint`) and for programs (the rest).
 
-    `outcome` is what is known of the update; None where no update was meant. Texts are raw: who shows them
-    makes them safe. The error is a value: it never changes, and `but` makes a new one of new facts.
+    Further lines of `hint` are commands as they are typed. `outcome` is what is known of the update; None
+    where no update was meant. Texts are raw: who shows them makes them safe. The error is a value: it never
+    changes, and `but` makes a new one of new facts.
     """
 
     kind: Kind
@@ -177,7 +178,7 @@ class ImagectlError(Exception):
             "Code": self.code,
             "Kind": self.kind,
             "Message": self.message,
-            "Hint": self.hint,
+            "Hint": self.hint and self.hint.replace("\n", " ", 1).replace("\n", " or "),
             "Operation": self.operation,
             "ImageName": self.image_name,
             "Region": self.region,

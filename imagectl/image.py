@@ -135,6 +135,7 @@ class Outcome:
     region: str
     arn: str | None = None
     changes: tuple[Change, ...] = ()
+    status: str = ""  # of the image, when it was read for the plan
     line: int | None = None  # of the manifest
     profile: str | None = None  # by which a fleet's image is reached
     whose: str = ""  # in words, where several accounts are in play

@@ -3,7 +3,6 @@
 Owns how a page is set. Knows no command, no option and no topic.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from inspect import cleandoc
 from shutil import get_terminal_size
@@ -29,12 +28,6 @@ def page(text: str, sections: Mapping[str, Rows | str]) -> str:
             for name, told in rows:
                 lines += _row(name, told, width, column)
     return "\n".join(lines)
-
-
-def coloured(text: str) -> str:
-    """The same with headings and options that stand out."""
-    text = re.sub(r"^(\S[^\n]*?:)(?=\s)", "\x1b[1m\\1\x1b[0m", text, flags=re.MULTILINE)
-    return re.sub(r"(?<=[\s/])(--?[a-z][a-z-]*)", "\x1b[36m\\1\x1b[0m", text)
 
 
 def _text(text: str, width: int) -> Iterator[str]:

@@ -303,7 +303,7 @@ class Tree(_Page, TyperGroup):
             raise ImagectlError(
                 "usage",
                 message,
-                hint=f"see {where} --help",
+                hint=f"for all that it takes:\n{where} --help",
                 outcome="not-applied",
                 problems=[Problem("", message)],
             ) from exc

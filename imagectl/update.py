@@ -64,6 +64,7 @@ def plan(current: Image, update: ImageUpdate, region: str) -> Outcome:
         region=region,
         arn=current.arn,
         changes=changes,
+        status=current.status,
     )
 
 
@@ -75,8 +76,12 @@ def run(
     progress: Progress,
     clock: Clock,
     watch: Watch,
+    announce: Callable[[Outcome], None] = lambda _: None,
 ) -> Outcome:
-    """Bring one image to what `update` wants, by `options`: the verb behind `imagectl update`."""
+    """Bring one image to what `update` wants, by `options`: the verb behind `imagectl update`.
+
+    What is going to be sent is announced before it is.
+    """
     end, before = clock.now() + options.timeout, None
     if options.dry_run or options.if_changed:
         before = service.describe(update.name)
@@ -88,7 +93,8 @@ def run(
             if options.wait:  # nothing was sent and it is at rest: settled as it was just seen, or failed
                 is_settled(before, ImageUpdate(update.name, {}), service.region, before=None, waited=0)
             return planned
-
+    changes = diff(before, update) if before else update.shown()
+    announce(Outcome(result="planned", name=update.name, region=service.region, changes=changes))
     try:
         arn = carry_out(service, update, progress=progress, clock=clock, watch=watch)
     except ImagectlError as busy:
@@ -191,7 +197,7 @@ def look_up(
     raise lost.but(
         message=f"{message}; whether the update was applied could not be found out",
         outcome=found,
-        hint=f"look at the image (imagectl show {update.name}); repeating the update is safe",
+        hint=f"repeating the update is safe; to look at the image:\nimagectl show {update.name}",
     )
 
 

@@ -181,7 +181,7 @@ def test_bad_input_is_refused_before_anything_is_sent(
         found = [f"{p['Field']}: {p['Message']}" for p in error["Problems"]]
     else:
         found = result.stderr.splitlines()
-        assert all(re.match(r"imagectl: error: |hint: ", line) for line in found)
+        assert all(re.match(r"imagectl: error: |hint: |imagectl \S*", line) for line in found)
     for fragment in said:
         assert any(fragment in line for line in found), found
 
@@ -392,7 +392,7 @@ def test_a_second_error_names_itself(run: Run, service: Service) -> None:
             "Code": "ResourceInUse",
             "Kind": "transient",
             "Message": "Resource was modified concurrently",
-            "Hint": "the image is being changed by somebody else; it is safe to run the same command again",
+            "Hint": "another change of the image is under way; it is safe to run the same command again",
             "Operation": "UpdateImage",
             "ImageName": "my-image",
             "Region": "us-east-1",

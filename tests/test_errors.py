@@ -123,8 +123,10 @@ def test_each_row_is_reached_from_the_command_line(run: Run, service: Service, c
     row = CODES[code]
     result = run("update", "my-image", "--description", "x", "--max-attempts", "1")
     assert (result.code, result.stdout) == (EXIT_CODES[row.kind], "")
-    said = "no image 'my-image'" if row.kind == "not-found" else "it said so"
-    assert result.stderr.startswith(f"imagectl: error: {said}")
+    said = f"my-image: it said so ({code})"
+    if row.kind == "not-found":
+        said = "no image 'my-image' in us-east-1"
+    assert result.stderr.startswith(f"imagectl: error: {said}\n")
     assert "\nrequest id: 4f1c0000" in result.stderr
     assert row.hint is None or f"\nhint: {row.hint}\n" in result.stderr
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pexpect
@@ -24,6 +25,7 @@ SIGNALS = [
     (signal.SIGTERM, 143, "terminated"),
     (signal.SIGHUP, 143, "terminated"),
 ]
+AGAIN = "to go on, run the same command again"
 WAIT = "imagectl wait my-image --region us-east-1"
 
 
@@ -42,6 +44,11 @@ def end(process: "subprocess.Popen[bytes]") -> tuple[int, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
+def told(err: str) -> bool:
+    """Whether `err` is one error with its hint, and no more."""
+    return re.fullmatch(r"imagectl: error: .*\n(hint: .*\n(imagectl wait .*\n)?)?", err) is not None
+
+
 # Signals.
 
 
@@ -56,8 +63,8 @@ def test_while_the_request_is_under_way(
     process = start()
     assert arrived.wait(30)
     process.send_signal(number)
-    said = f"the update of my-image was sent, whether it is applied is not known; to go on: {WAIT}"
-    assert end(process) == (code, "", f"imagectl: error: {word}; {said}\n")
+    said = "the update of my-image was sent, whether it is applied is not known"
+    assert end(process) == (code, "", f"imagectl: error: {word}; {said}\nhint: to go on:\n{WAIT}\n")
 
 
 @pytest.mark.parametrize(("number", "code", "word"), SIGNALS)
@@ -69,7 +76,7 @@ def test_while_waiting(service: Service, number: signal.Signals, code: int, word
     session.signal(number)
     status, out, err = session.finish()
     assert (status, out) == (code, "")
-    assert f"{word}; the update of my-image was accepted; to go on: {WAIT}\r\n" in err
+    assert f"{word}; the update of my-image was accepted\r\nhint: to go on:\r\n{WAIT}\r\n" in err
     # The terminal is as it was: the spinner is gone, and the cursor was never hidden.
     assert err.rindex("\r\x1b[J") > err.rindex("UPDATING")
     assert "\x1b[?25" not in err
@@ -89,7 +96,7 @@ def test_before_anything_was_sent(
     assert end(process) == (
         code,
         "",
-        f"imagectl: error: {word}; no update of my-image was sent; to go on: the same command\n",
+        f"imagectl: error: {word}; no update of my-image was sent\nhint: {AGAIN}\n",
     )
     assert service.received == []
 
@@ -134,7 +141,7 @@ def test_at_any_moment(service: Service) -> None:
             assert service.received == []  # the interpreter was starting, before the program's first line
             continue
         assert "Traceback" not in err
-        assert (code, out, err) == (0, ARN, "") or (code == 130 and err.count("\n") == 1), (code, out, err)
+        assert (code, out, err) == (0, ARN, "") or (code == 130 and told(err)), (code, out, err)
         if code == 130:
             assert "no update" not in err or service.received == []
             assert "accepted" not in err or len(service.received) == 1
@@ -323,17 +330,25 @@ def test_nothing_hostile_reaches_a_terminal(service: Service) -> None:
         assert argv[0] != "show" or "[bold]x[/nope]" in seen or "nope" not in seen
 
 
-def test_did_you_mean(service: Service) -> None:
-    """A name that isn't there: the nearest one, on a terminal; what goes wrong with it changes nothing."""
-    argv = [sys.executable, "-m", "imagectl", "show", "my-imgae"]
-    code, out, err = Session(argv).finish()
-    assert (code, out) == (3, "")
-    assert "hint: did you mean 'my-image'?" in err
-    _, _, err = Session(argv, terminals=[]).finish()
-    assert "did you mean" not in err
+def test_did_you_mean(run: Run, service: Service) -> None:
+    """A name that isn't there: the nearest one of all images; what goes wrong with it changes nothing."""
+    for number in range(250):
+        service.images = {f"other-{number}": service.images["my-image"], **service.images}
+    for terminal in ([], ["stdout", "stderr"]):
+        result = run("show", "my-imgae", terminal=terminal)
+        assert (result.code, result.stdout) == (3, "")
+        assert result.stderr.splitlines()[1] == "hint: did you mean 'my-image'?"
     for reply in (Reply(cut="reset"), Reply(200, b"<html>"), Reply(400, {"__type": "AccessDeniedException"})):
         service.answer("ListImages", reply)
-        code, out, err = Session(argv).finish()
-        assert (code, out) == (3, "")
-        assert "no image 'my-imgae' in us-east-1" in err
-        assert "did you mean" not in err
+        result = run("show", "my-imgae")
+        assert (result.code, result.stdout) == (3, "")
+        assert "no image 'my-imgae' in us-east-1" in result.stderr
+        assert "did you mean" not in result.stderr
+
+
+def test_a_suggestion_takes_a_second_at_most(run: Run, service: Service) -> None:
+    """A list that doesn't come is not waited for."""
+    service.answer("ListImages", Reply(delay=20, carry_out=True))
+    start = time.monotonic()
+    assert "did you mean" not in run("show", "my-imgae").stderr
+    assert time.monotonic() - start < 10

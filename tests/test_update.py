@@ -418,7 +418,7 @@ def test_not_carried_out_and_no_reply(service: Service, images: SageMaker, time:
     assert "the update was not applied" in failure.value.message
     assert time.seconds - time.start >= 5
     assert time.pauses[0] < time.pauses[1] <= 2
-    assert failure.value.hint is None or "look at the image" not in failure.value.hint
+    assert failure.value.hint is None or "to look at the image" not in failure.value.hint
 
 
 @pytest.mark.parametrize("reply", [DENIED, THROTTLED, DROPPED, PORTAL])
@@ -433,7 +433,7 @@ def test_what_can_not_be_found_out_is_unknown(
         update(images, time, progress)
     assert (failure.value.exit_code, failure.value.outcome, progress.outcome) == (6, "unknown", "unknown")
     assert "could not be found out" in failure.value.message
-    assert failure.value.hint == "look at the image (imagectl show my-image); repeating the update is safe"
+    assert failure.value.hint == "repeating the update is safe; to look at the image:\nimagectl show my-image"
 
 
 @pytest.mark.parametrize("reply", [THROTTLED, DROPPED, PORTAL])

@@ -18,7 +18,7 @@ class Row(NamedTuple):
     message: str | None = None
 
 
-LOGIN = "renew the credentials (for SSO: aws sso login) and run the command again"
+LOGIN = "renew the credentials and run the command again; for SSO:\naws sso login"
 AGAIN = "it is safe to run the same command again"
 _ENDPOINT = "does the endpoint serve SageMaker?"
 _PERMISSIONS = "the README lists the permissions that each command needs"
@@ -67,7 +67,7 @@ CODES: dict[str, Row] = {
     "RequestTimeout": Row("transient", AGAIN),
     "RequestAborted": Row("transient", AGAIN),
     **dict.fromkeys(THROTTLES, Row("transient", "the account's rate limit; " + AGAIN)),
-    **dict.fromkeys(BUSY, Row("transient", "the image is being changed by somebody else; " + AGAIN)),
+    **dict.fromkeys(BUSY, Row("transient", "another change of the image is under way; " + AGAIN)),
 }
 
 FOREIGN = Row(
@@ -82,7 +82,7 @@ EXCEPTIONS: dict[str, Row] = {
     # Credentials. Their texts may quote a credential_process's stderr or a token: never passed on.
     "NoCredentialsError": Row(
         "access",
-        "log in (aws login, aws sso login), name a profile, or set AWS_ACCESS_KEY_ID and its secret",
+        "name a profile, set AWS_ACCESS_KEY_ID and its secret, or log in:\naws login\naws sso login",
         "no AWS credentials found",
     ),
     "PartialCredentialsError": Row("access", CONFIG, "the AWS credentials are incomplete"),
@@ -94,10 +94,10 @@ EXCEPTIONS: dict[str, Row] = {
     "NoAuthTokenError": Row("access", LOGIN, "there is no SSO token"),
     "UnknownTokenProviderError": Row("access", CONFIG, "an unknown kind of token is configured"),
     "SSOError": Row("access", LOGIN, "the SSO session has expired or is not valid"),
-    "LoginError": Row("access", "log in again (aws login)", "the login session has expired or is not valid"),
+    "LoginError": Row("access", "log in again:\naws login", "the login session has expired or is not valid"),
     "JSONDecodeError": Row("access", CONFIG, "what should be JSON is none"),
     # Configuration.
-    "ProfileNotFound": Row("access", "see `aws configure list-profiles`"),
+    "ProfileNotFound": Row("access", "to see which profiles there are:\naws configure list-profiles"),
     "ConfigNotFound": Row("access", CONFIG),
     "ConfigParseError": Row("access", CONFIG),
     "InvalidConfigError": Row("access", CONFIG),

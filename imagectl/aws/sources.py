@@ -40,9 +40,9 @@ PROVIDERS: dict[str | None, Provider] = {
     ),
     "env": Provider("the credentials in the environment", "AWS_CREDENTIAL_EXPIRATION"),
     "iam-role": Provider("the instance metadata service"),
-    "login": Provider("the login session of profile {}", _KEPT, "log in again (aws login)"),
+    "login": Provider("the login session of profile {}", _KEPT, "log in again:\naws login"),
     "shared-credentials-file": Provider("the keys of profile {}"),
-    "sso": Provider("the SSO login of profile {}", _KEPT, "log in again (aws sso login)"),
+    "sso": Provider("the SSO login of profile {}", _KEPT, "log in again:\naws sso login"),
     # Ours, for where no profile is asked.
     "web-identity-of-variables": Provider(
         "the web identity of AWS_WEB_IDENTITY_TOKEN_FILE", "the token in AWS_WEB_IDENTITY_TOKEN_FILE"

@@ -95,8 +95,7 @@ def apply(
                 threads=threads,
                 disk=disk,
             )
-        face.note(str(tally), always=True)
-        _raise(tally.verdict())
+        _end(face, tally)
     return 0
 
 
@@ -104,8 +103,7 @@ def _preview(jobs: Sequence[Job], options: ApplyOptions, tell: Callable[[Outcome
     plan = Tally.of(jobs)
     for job in jobs:
         tell(job.outcome)
-    face.note(f"{plan}; nothing was changed", always=True)
-    _raise(plan.verdict())
+    _end(face, plan, "; nothing was changed")
     return EXIT_CHANGES_PENDING if options.detailed_exitcode and plan.changes else 0
 
 
@@ -151,6 +149,9 @@ def _named(what: str, names: set[str]) -> str:
     return f"{len(names)} {what}s" if len(names) > 1 else "".join(f"{what} {name}" for name in names)
 
 
-def _raise(error: ImagectlError | None) -> None:
+def _end(face: Face, tally: Tally, more: str = "") -> None:
+    """Say what the run came to, once: as its error where it has one."""
+    error = tally.verdict()
     if error:
-        raise error
+        raise error.but(message=f"{error.message}{more}")
+    face.note(f"{tally}{more}", always=True)

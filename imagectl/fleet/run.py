@@ -70,7 +70,7 @@ def run(
             rollback.close()
         tally.error = tally.error or sender.fatal
         tally.stopped = tally.stopped or sender.why
-        progress.known = f"{tally}; to go on: the same command"
+        progress.known = str(tally)
         if caught is not None:
             signals.resume(caught)
     return tally
@@ -136,10 +136,8 @@ class _Desk:
 
 def _abandoned(names: Sequence[str], left: int) -> str:
     if not names:
-        return (
-            f"nothing that was sent is in doubt; {images_in_words(left)} not done; to go on: the same command"
-        )
-    return f"whether these were updated is not known: {', '.join(names)}; to go on: the same command"
+        return f"nothing that was sent is in doubt; {images_in_words(left)} not done"
+    return f"whether these were updated is not known: {', '.join(names)}"
 
 
 class _Signals:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from imagectl.errors import ImagectlError
+from imagectl.errors import ImagectlError, Kind
 from imagectl.fleet.sender import Job
 from imagectl.image import Outcome
 
@@ -46,13 +46,11 @@ class Tally:
             return self.error.but(message=f"{self.error.message}; {self}", outcome=None)
         failed, late = self.counts["failed"], self.counts["not settled in time"]
         unsent = self.counts["not sent"]
-        if failed or unsent:
-            more = {"not settled in time": late, "not sent": unsent}
-            rest = "".join(f", {count} {what}" for what, count in more.items() if count)
-            return ImagectlError("partial", f"{failed} of {images_in_words(self.total)} failed{rest}")
-        if late:
-            return ImagectlError("pending", f"{late} of {images_in_words(self.total)} not settled in time")
-        return None
+        if not (failed or unsent or late):
+            return None
+        kind: Kind = "partial" if failed or unsent else "pending"
+        hint = "to go on, run the same command again" if unsent or late else None
+        return ImagectlError(kind, str(self), hint=hint)
 
 
 _WORDS = ("updated", "requested", "to change", "unchanged", "failed", "not settled in time", "not sent")

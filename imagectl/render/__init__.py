@@ -12,10 +12,10 @@ from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from imagectl.errors import ImagectlError
-from imagectl.image import Image, Outcome
-from imagectl.pages import coloured
+from imagectl.image import MOVING, Image, Outcome
 from imagectl.render.lines import diff_lines, error_lines, field_lines, row
 from imagectl.render.presentation import Color, Output, Presentation, can_draw, columns_of, has_color
+from imagectl.render.style import coloured_page
 from imagectl.text import safe
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Face:
     def preview(self, outcome: Outcome) -> None:
         """What an update would do; as text a diff."""
         self._result(outcome.as_json(), diff_lines(outcome, color=self.out_color), name=outcome.name)
+        if outcome.status in MOVING:
+            self.note(f"{outcome.name} is {outcome.status}: what was read of it may change yet")
 
     def record(self, outcome: Outcome) -> None:
         """One image of many: a line of its own, whole and at once; a failure as text goes to stderr.
@@ -89,9 +91,9 @@ class Face:
     def page(self, text: str, *, asked_for: bool) -> None:
         """A help page: the result where it was asked for, else talk."""
         if asked_for:
-            self.line(coloured(text) if self.out_color else text)
+            self.line(coloured_page(text) if self.out_color else text)
         else:
-            self._say(coloured(text) if self._err_color else text)
+            self._say(coloured_page(text) if self._err_color else text)
 
     def images(self, images: Iterable[Image]) -> None:
         """A list of images: rows in a pipe, a table on a terminal. All are read first, or none is shown."""
@@ -109,10 +111,12 @@ class Face:
 
     # Talk: stderr.
 
-    def note(self, text: str, *, always: bool = False) -> None:
-        """Something to say beside the result; on a terminal only, unless `always`."""
+    def note(self, text: str, *, command: str = "", always: bool = False) -> None:
+        """Something to say beside the result, and a command for it; on a terminal only, unless `always`."""
         if (self.err_is_terminal or always) and not self.presentation.quiet:
             self._say(f"imagectl: {safe(text)}")
+            if command:
+                self._say(safe(command))
 
     def show_changes(self, outcome: Outcome) -> None:
         """What an update changes, for people at a terminal."""

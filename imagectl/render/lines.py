@@ -43,16 +43,25 @@ def error_lines(error: ImagectlError, *, where: str = "", color: bool = False) -
         for problem in error.problems:
             yield f"imagectl: {label} {safe(problem)}"
     else:
-        message = error.message
-        if len(message) > _LONGEST_MESSAGE:
-            message = f"{message[:_LONGEST_MESSAGE]}…"
-        yield f"imagectl: {label} {safe(where)}{safe(message)}"
+        yield f"imagectl: {label} {safe(where)}{safe(_message(error, named=bool(where)))}"
     if error.hint:
         hint, *command = error.hint.split("\n")
         yield f"hint: {safe(hint)}"
         yield from map(safe, command)  # whole and with nothing before it, to be copied
     if error.request_id:
         yield f"request id: {safe(error.request_id)}"
+
+
+def _message(error: ImagectlError, *, named: bool) -> str:
+    """What is wrong. The service's own words get the image's name, if it is not `named`, and their code."""
+    message = error.message
+    if len(message) > _LONGEST_MESSAGE:
+        message = f"{message[:_LONGEST_MESSAGE]}…"
+    if error.http_status is None or error.kind == "not-found":
+        return message
+    name = f"{error.image_name}: " if error.image_name and not named else ""
+    code = f" ({error.code})" if error.code and error.code not in message else ""
+    return f"{name}{message}{code}"
 
 
 def diff_lines(outcome: Outcome, *, color: bool = False) -> Iterator[str]:

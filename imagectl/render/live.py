@@ -35,8 +35,9 @@ class LiveLine:
             # COLUMNS says what was once: the window may have another size by now.
             columns = columns_now(self._stream) or columns_named(self._environ) or 80
             # In the last column the cursor would wait for the next line.
-            self._write(f"\r\x1b[J{line(columns - 1)}\r")
-            self._drawn = True
+            text = line(columns - 1)
+            self._drawn = True  # before it is: a signal may come in between
+            self._write(f"\r\x1b[J{text}\r")
 
     @contextmanager
     def above(self) -> Iterator[None]:
@@ -48,8 +49,8 @@ class LiveLine:
     def erase(self) -> None:
         with self._lock:
             if self._drawn:
-                self._drawn = False
                 self._write("\r\x1b[J")
+                self._drawn = False
 
     def _write(self, text: str) -> None:
         with suppress(OSError):  # nobody looks
@@ -74,7 +75,7 @@ def ticking(tick: Callable[[], None], seconds: float) -> Iterator[None]:
     finally:
         done.set()
         if thread.ident is not None:
-            thread.join()
+            thread.join(1)  # not for ever: a signal may have left the line locked
 
 
 class Waiting:

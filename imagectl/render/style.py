@@ -5,6 +5,7 @@ basic ones, which every theme defines anew, none has that. No colour says anythi
 or an underline says the same.
 """
 
+import re
 from typing import Literal
 
 Style = Literal["heading", "name", "error", "removed", "added", "set", "removed word", "added word"]
@@ -25,3 +26,9 @@ SGR: dict[Style, str] = {
 def paint(text: str, style: Style, *, on: bool = True) -> str:
     """`text` in a style; as it is where colour is off or there is nothing to colour."""
     return f"\x1b[{SGR[style]}m{text}\x1b[0m" if on and text else text
+
+
+def coloured_page(page: str) -> str:
+    """A help page with headings and options that stand out."""
+    page = re.sub(r"^(\S[^\n]*?:)(?=\s)", lambda found: paint(found[0], "heading"), page, flags=re.MULTILINE)
+    return re.sub(r"(?<=[\s/])(--?[a-z][a-z-]*)", lambda found: paint(found[0], "name"), page)

@@ -46,7 +46,7 @@ def serve(
             sagemaker_backends["123456789012"]  # makes the one boto3 session that moto keeps
     except ImportError as error:
         raise ImagectlError(
-            "usage", "the sandbox is an extra, and is not installed", hint=f"to add it: {adding('sandbox')}"
+            "usage", "the sandbox is an extra, and is not installed", hint=f"to add it:\n{adding('sandbox')}"
         ) from error
 
     service = Service(update_seconds, clock)

@@ -170,7 +170,7 @@ def test_the_first_signal_drains(
     said = json.loads((tmp_path / "run.err").read_text().splitlines()[-1])["Error"]
     assert said["ExitCode"] == code
     assert f"{len(sent)} requested" in said["Message"]
-    assert "to go on: the same command" in said["Message"]
+    assert said["Hint"] == "to go on, run the same command again"
     assert ("interrupted" in said["Message"], "terminated" in said["Message"]) == (code == 130, code == 143)
 
 
