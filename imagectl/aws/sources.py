@@ -97,7 +97,7 @@ HAVING: dict[str, Row] = {
     "ParamValidationError": Row("access", CONFIG, "not valid: {detail}"),
     "PartialCredentialsError": Row("access", CONFIG, "{detail} is missing"),
     "ResponseParserError": _MISSHAPEN,
-    "RuntimeError": Row("access", f"{LOGIN}; is this machine's clock right?", "what it gives has expired"),
+    "RuntimeError": Row("access", f"check this machine's clock, or {LOGIN}", "what it gives has expired"),
     "TypeError": _MISSHAPEN,
     "UnicodeDecodeError": _MISSHAPEN,
     "ValueError": _MISSHAPEN,
