@@ -8,7 +8,8 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from imagectl.errors import Applied, ImagectlError
 from imagectl.image import DEAD_ENDS, LOOK, MOVING, Image, ImageUpdate, Outcome, Progress, Service, diff
@@ -91,7 +92,7 @@ def run(
         # While another update is under way, what is there now is about to change: let the service decide.
         if planned.result == "unchanged" and before.status not in MOVING:
             if options.wait:  # nothing was sent and it is at rest: settled as it was just seen, or failed
-                is_settled(before, ImageUpdate(update.name, {}), service.region, before=None, waited=0)
+                Judge(ImageUpdate(update.name, {}), service.region).is_settled(before, 0)
             return planned
     changes = diff(before, update) if before else update.shown()
     announce(Outcome(result="planned", name=update.name, region=service.region, changes=changes))
@@ -109,7 +110,7 @@ def run(
     changes = diff(before, update) if before else update.shown()
     if options.wait:
         patience = max(end - clock.now(), 0.0)
-        settle(service, update, timeout=patience, clock=clock, watch=watch, before=before)
+        settle(service, update, timeout=patience, clock=clock, watch=watch)
     return Outcome(
         result="updated" if options.wait else "requested",
         name=update.name,
@@ -259,29 +260,20 @@ def _find_out(
                     return image
                 moved = moved or image.status in MOVING
                 # Before it was seen moving, it may be an earlier update's failure.
-                if image.status == "UPDATE_FAILED" and moved and not late:
-                    return "not-applied"
-            if waited >= _GRACE_UNSEEN and (image is None or image.status not in MOVING):
-                return "unknown" if image is None or late else "not-applied"
+                failed = image.status == "UPDATE_FAILED" and moved
+                if failed or (waited >= _GRACE_UNSEEN and image.status not in MOVING):
+                    return "unknown" if late or _is_alike(image, update) else "not-applied"
+            elif waited >= _GRACE_UNSEEN:
+                return "unknown"
     return "unknown"
 
 
-def settle(
-    service: Service,
-    update: ImageUpdate,
-    *,
-    timeout: float,
-    clock: Clock,
-    watch: Watch,
-    before: Image | None = None,
-) -> Image:
+def settle(service: Service, update: ImageUpdate, *, timeout: float, clock: Clock, watch: Watch) -> Image:
     """Wait until the image is CREATED and every property is as `update` wants it.
 
-    Raises `refused` on a state that can't become CREATED, `pending` after `timeout` seconds. `before` is
-    the image as last read before the update: its failure is not taken for ours. Where it was not read, the
-    first look may show it.
+    Raises `refused` on a state that can't become CREATED, `pending` after `timeout` seconds.
     """
-    seen, trouble = None, None
+    judge, seen, trouble = Judge(update, service.region), None, None
 
     def look_once(within: float) -> Image:
         try:
@@ -295,10 +287,8 @@ def settle(
         if image is None:
             continue
         watch(image.status)
-        if before is None and seen is None and image.status == "UPDATE_FAILED" and update.wanted:
-            before = image
         seen = image
-        if is_settled(image, update, service.region, before=before, waited=waited):
+        if judge.is_settled(image, waited):
             return image
     if trouble and seen is None and not update.wanted:
         raise trouble  # nothing was ever seen: that is what there is to tell
@@ -310,30 +300,39 @@ def time_to_look(left: float) -> float:
     return min(max(left, 1.0), LOOK)
 
 
-def is_settled(
-    image: Image, update: ImageUpdate, region: str, *, before: Image | None, waited: float
-) -> bool:
-    """What one look says: settled, or not yet. Raises `refused` on a state that can't become CREATED."""
-    if image.status in DEAD_ENDS and not _is_of_before(image, before, waited):
-        raise _dead_end(image, update, region)
-    return image.status == "CREATED" and not diff(image, update)
+@dataclass(slots=True)
+class Judge:
+    """Whether one image is settled, by all looks at it. Reads may lag, and each by another time."""
 
+    update: ImageUpdate
+    region: str
+    _newest: Any = None
+    _moved: bool = False
 
-def _is_of_before(image: Image, before: Image | None, waited: float) -> bool:
-    """Whether a failed state is still that of before the update: a stale read, believed for 10 s at most."""
-    told = ("ImageStatus", "FailureReason", "LastModifiedTime")
-    return (
-        before is not None
-        and waited < 10
-        and all(image.fields.get(key) == before.fields.get(key) for key in told)
-    )
+    def is_settled(self, image: Image, waited: float) -> bool:
+        """Settled, or not yet. Raises `refused` on a state that can't become CREATED.
+
+        `waited` is how long ago the update was accepted.
+        """
+        modified = image.fields.get("LastModifiedTime")
+        if modified and self._newest and modified < self._newest:
+            return False  # how it was before the last look
+        self._newest = modified or self._newest
+        self._moved = self._moved or image.status in MOVING
+        if image.status in DEAD_ENDS and self._is_of_now(image, waited):
+            raise _dead_end(image, self.update, self.region)
+        return image.status == "CREATED" and not diff(image, self.update)
+
+    def _is_of_now(self, image: Image, waited: float) -> bool:
+        """Whether a failed state is no earlier update's, which a late read shows for 10 s at most."""
+        return image.status != "UPDATE_FAILED" or self._moved or waited >= 10 or not self.update.wanted
 
 
 def _dead_end(image: Image, update: ImageUpdate, region: str) -> ImagectlError:
     reason = f": {image.failure_reason}" if image.failure_reason else ""
     # Only an update that failed says something of ours, and not where all is as asked for: then ours came
     # before the one that failed.
-    failed = image.status == "UPDATE_FAILED" and diff(image, update)
+    failed = image.status == "UPDATE_FAILED" and not _is_alike(image, update)
     return ImagectlError(
         "refused",
         f"image '{update.name}' is {image.status}{reason}",
@@ -343,6 +342,16 @@ def _dead_end(image: Image, update: ImageUpdate, region: str) -> ImagectlError:
         region=region,
         outcome=("not-applied" if failed else "applied") if update.wanted else None,
     )
+
+
+def _is_alike(image: Image, update: ImageUpdate) -> bool:
+    """Whether the image is as asked for but for spaces and normal form, as the service may write a value."""
+    from unicodedata import normalize
+
+    def plain(value: str | None) -> str:
+        return " ".join(normalize("NFKC", value or "").split())
+
+    return all(plain(change.before) == plain(change.after) for change in diff(image, update))
 
 
 def accepted_but(failure: ImagectlError, update: ImageUpdate) -> ImagectlError:

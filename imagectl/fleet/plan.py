@@ -187,6 +187,7 @@ def look(located: Sequence[Located], size: int, *, clock: Clock, threads: Thread
     Roles are not listed, so an image of which one is declared or expected is read by itself. From here on,
     all calls keep the pace that their service admits.
     """
+    start = clock.now()
     paced = {service: Paced(service, clock=clock, threads=threads) for _, service, _ in located}
     there = [(entry, paced[service], account) for entry, service, account in located]
     sought: defaultdict[Paced, _Sought] = defaultdict(_Sought)
@@ -212,7 +213,7 @@ def look(located: Sequence[Located], size: int, *, clock: Clock, threads: Thread
     _refuse(repeated((entry.line, image.arn, ()) for entry, image in states if image))
     do_all(describe, [(e, service) for e, service, _ in there if _needs_role(e)], size, threads=threads)
     return [
-        _job(e, service, sought[service].find(e), sought[service].size, accounts.words(e.profile))
+        _job(e, service, sought[service].find(e), start, sought[service].size, accounts.words(e.profile))
         for e, service, _ in there
     ]
 
@@ -288,7 +289,7 @@ class _Sought:
         return self.found.get(name)
 
 
-def _job(entry: Entry, service: Paced, current: Image | None, size: int, whose: str) -> Job:
+def _job(entry: Entry, service: Paced, current: Image | None, read: float, size: int, whose: str) -> Job:
     if current is not None:
         planned = plan(current, replace(entry.update, name=current.name), service.region)
         # What is being changed is judged when that is over.
@@ -312,7 +313,7 @@ def _job(entry: Entry, service: Paced, current: Image | None, size: int, whose: 
     outcome = replace(planned, line=entry.line, profile=entry.profile, whose=whose, error=error)
     if error:
         outcome = replace(outcome, result="not-applied")
-    return Job(entry, service, size, current or Image({}), outcome)
+    return Job(entry, service, size, current or Image({}), read, outcome)
 
 
 def _cut(image: Image) -> Image:

@@ -56,13 +56,18 @@ def run(
                 if number is None:
                     continue
                 if caught is not None:
+                    sender.close(())
                     desk.take_what_is_there()
                     signals.resume(number)
                 caught = number
                 sender.stop(wait=False)
                 note("nothing new is sent; what is under way is finished (again to leave at once)")
         except KeyboardInterrupt:
-            progress.known = _abandoned(sender.in_doubt(desk.untold), len(desk.untold))
+            names = sender.close(desk.untold)
+            if not signals.wait:
+                desk.take_what_is_there()
+                names = sender.in_doubt(desk.untold)
+            progress.known = _abandoned(names, len(desk.untold))
             raise
         finally:
             sender.stop(wait=False)

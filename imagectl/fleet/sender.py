@@ -11,13 +11,15 @@ from queue import Empty
 
 from imagectl.errors import Applied, ImagectlError
 from imagectl.fleet import rollback as rollbacks
+from imagectl.fleet.guard import unexpected
 from imagectl.fleet.manifest import Entry
 from imagectl.fleet.paced import Paced, backoff
 from imagectl.fleet.pool import Event, Threads
 from imagectl.fleet.settling import Waiting, Watcher
 from imagectl.image import MOVING, Change, Image, ImageUpdate, Outcome, Progress, diff
-from imagectl.update import Clock, look_at, look_up, looks
+from imagectl.update import Clock, Judge, look_at, look_up, looks
 
+_FRESH = 3.0  # seconds for which a reading of an image is believed, where it is expected to be as it was
 _GRACE = 30.0  # seconds after its time ran out in which an image's watcher tells it
 
 
@@ -42,6 +44,7 @@ class Job:
     service: Paced
     listed: int  # how many images the service has in all
     current: Image
+    read: float  # when it was
     outcome: Outcome  # planned, unchanged, or not-applied with the error
 
     @property
@@ -57,10 +60,12 @@ class _Sending:
     job: Job
     current: Image
     changes: tuple[Change, ...]
+    read: float  # when it was
     progress: Progress = field(default_factory=Progress)
     doubt: ImagectlError | None = None  # of a request that may have been carried out, unheard
     tries: int = 0
     throttles: int = 0
+    under_way: bool = False  # whether a request of it is
 
     @property
     def update(self) -> ImageUpdate:
@@ -69,7 +74,7 @@ class _Sending:
 
     @property
     def may_be_applied(self) -> bool:
-        return self.doubt is not None or self.progress.outcome in {"applied", "unknown"}
+        return self.under_way or self.doubt is not None or self.progress.outcome in {"applied", "unknown"}
 
     def count(self, error: ImagectlError) -> None:
         """One request more that failed."""
@@ -102,6 +107,7 @@ class Sender:
         self._lock = threads.lock()
         self._watchers: dict[Paced, Watcher] = {}
         self._sent: dict[Job, _Sending] = {}
+        self._closed = False
         self._failures = 0
         self._stop, self._leave = threads.event(), threads.event()
         self._slots = (
@@ -117,6 +123,13 @@ class Sender:
             self._leave.set()
             for watcher in self._all_watchers():
                 watcher.release()
+
+    def close(self, jobs: Iterable[Job]) -> list[str]:
+        """Send nothing at all any more; the images that may have been updated, of jobs that were not told."""
+        self.stop(wait=False)
+        with self._lock:
+            self._closed = True
+        return self.in_doubt(jobs)
 
     def expire(self) -> None:
         """Tell the images that their watcher should have told of long ago, whatever became of it."""
@@ -150,7 +163,7 @@ class Sender:
 
     def send(self, job: Job) -> None:
         """Bring one image to its state. Raises nothing: whatever happens is its outcome."""
-        sending = _Sending(job, job.current, job.outcome.changes)
+        sending = _Sending(job, job.current, job.outcome.changes, job.read)
         try:
             outcome = self._send(sending)
         except ImagectlError as error:
@@ -190,24 +203,29 @@ class Sender:
         if job.current.status in MOVING and (sending.changes or self._options.wait):
             self._look_again(sending)
         while sending.changes and not arn:
-            if not job.service.turn(self._stop):
-                if sending.doubt is None:
-                    return replace(job.outcome, result="not-applied", changes=sending.changes)
-                arn = self._look_up(sending, sending.doubt)
+            if job.service.turn(self._stop):
+                self._guard(sending)
+                if sending.changes:
+                    arn = self._request(sending)
+            elif sending.doubt is None:
+                return replace(job.outcome, result="not-applied", changes=sending.changes)
             else:
-                if not sending.tries + sending.throttles:
-                    self._record(sending)
-                arn = self._request(sending)
+                arn = self._look_up(sending, sending.doubt)
         return self._accepted(sending, arn) if arn else replace(job.outcome, result="unchanged", changes=())
 
     def _request(self, sending: _Sending) -> str | None:
         """Send it once: the ARN where it was accepted, None where it may be sent again."""
         job = sending.job
+        if not sending.tries + sending.throttles:
+            self._record(sending)
         with self._lock:
-            self._sent[job] = sending
+            if self._closed:
+                raise sending.failed(ImagectlError("interrupted", "not sent", outcome="not-applied"))
+            self._sent[job], sending.under_way = sending, True
         try:
-            return job.service.update(sending.update, sending.progress)
+            arn = job.service.update(sending.update, sending.progress)
         except ImagectlError as error:
+            sending.under_way = False
             sending.count(error)
             again = sending.tries < job.service.attempts and sending.throttles < self._options.most_throttles
             if error.kind != "transient" or not again:
@@ -217,6 +235,8 @@ class Sender:
             # Changed by somebody else, by an earlier run of ours that was killed, or by us, unheard: it may
             # be as declared when that is over.
             return self._look_again(sending) if error.is_busy or sending.doubt else None
+        sending.under_way = False
+        return arn
 
     def _look_up(self, sending: _Sending, error: ImagectlError) -> str:
         """The ARN where an update in doubt turns out to be applied; raises `error` where it doesn't.
@@ -232,8 +252,27 @@ class Sender:
 
     def _look_again(self, sending: _Sending) -> str | None:
         """See what is left to change, when nobody else changes the image; the ARN where ours was applied."""
-        image = self._at_rest(sending)
+        return self._judge(sending, self._at_rest(sending))
+
+    def _guard(self, sending: _Sending) -> None:
+        """Look once more at an image that was expected to be otherwise than somebody may have made it since.
+
+        What is left is the moment between this look and the request: the API knows no condition.
+        """
+        job = sending.job
+        if job.entry.expected and self._clock.now() - sending.read >= _FRESH:
+            try:
+                image = job.service.describe(job.outcome.name)
+            except ImagectlError as error:
+                raise sending.failed(error.but(outcome="not-applied")) from error.__cause__
+            self._judge(sending, image)
+
+    def _judge(self, sending: _Sending, image: Image) -> str | None:
+        """What is left to change of an image as it was just read; the ARN where ours was applied."""
         left = diff(image, sending.job.update)
+        if left and (error := unexpected(sending.job.entry, image, sending.job.service.region)):
+            raise sending.failed(error)
+        sending.read = self._clock.now()
         if sending.doubt is not None:
             return None if left else image.arn  # the reply was lost, not the request
         sending.current, sending.changes = image, left
@@ -276,7 +315,8 @@ class Sender:
             else:
                 self._finish(job, replace(requested, result="updated" if settled else "requested"))
 
-        self._watcher(job).add(Waiting(sending.update, sending.current, done, self._clock.now()))
+        judge = Judge(sending.update, job.service.region)
+        self._watcher(job).add(Waiting(sending.update, done, self._clock.now(), judge))
         return None
 
     def _watcher(self, job: Job) -> Watcher:

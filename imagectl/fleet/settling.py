@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from imagectl.errors import ImagectlError
 from imagectl.fleet.pool import Event, Lock, Threads
-from imagectl.image import PAGE, Image, ImageUpdate, Service, all_images
-from imagectl.update import PASSING, Clock, accepted_but, is_settled, pause_after, pending, time_to_look
+from imagectl.image import MOVING, PAGE, Image, ImageUpdate, Service, all_images
+from imagectl.update import PASSING, Clock, Judge, accepted_but, pause_after, pending, time_to_look
 
 Read = Image | ImagectlError  # an image as it is, or why it was not seen
 
@@ -20,9 +20,9 @@ class Waiting:
     """An image whose update was accepted at `since`. `done` is called once: with its error, if it has one."""
 
     update: ImageUpdate
-    before: Image
     done: Callable[[ImagectlError | None, bool], None]  # the bool: whether it was seen settled
     since: float
+    judge: Judge
     seen: Image | None = None  # as last looked at
     trouble: ImagectlError | None = None  # why a later look saw nothing
     told: bool = False
@@ -84,7 +84,7 @@ class Watcher:
                 youngest = now - max(one.since for one in batch.values())
                 # A sweep of many pages takes its time: then looking is half of the time, not all of it.
                 self.leave.wait(self.clock.jittered(max(pause_after(youngest), now - started)))
-        except BaseException as bug:  # noqa: BLE001 - told with the images that it leaves
+        except Exception as bug:  # noqa: BLE001 - told with the images that it leaves
             failure = ImagectlError("internal", f"unexpected {type(bug).__name__}: {bug}")
             with self._lock:
                 self._running, left = False, list(self._waiting.values())
@@ -112,7 +112,7 @@ class Watcher:
         one.seen, one.trouble = image, None
         waited = self.clock.now() - one.since
         try:
-            if is_settled(image, one.update, self.service.region, before=one.before, waited=waited):
+            if one.judge.is_settled(image, waited):
                 self._finish(one, None, settled=True)
         except ImagectlError as failed:
             self._finish(one, failed)
@@ -128,7 +128,7 @@ class Watcher:
             try:
                 for image in all_images(self.service, left):
                     one = batch.get(image.name)
-                    if one is None or ("RoleArn" in one.update.wanted and image.status == "CREATED"):
+                    if one is None or ("RoleArn" in one.update.wanted and image.status not in MOVING):
                         continue  # the role isn't listed
                     singly.pop(image.name, None)
                     yield image.name, image

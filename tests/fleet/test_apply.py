@@ -531,7 +531,7 @@ def test_waiting_polls_by_pages(run: Run, service: Service) -> None:
 
 def test_waiting_tells_who_failed_and_who_is_late(run: Run, service: Service) -> None:
     fleet(service, 2)
-    service.fail_updates = "no such base image"
+    service.fail_updates, service.updating_reads = "no such base image", 1
     result = run("apply", "--yes", "--wait", "-o", "json", stdin=renamed(2))
     assert result.code == 7
     assert "no such base image" in records(result.stdout)["image-0"]["Error"]["Message"]

@@ -104,7 +104,7 @@ def test_a_thread_that_dies_ends_no_run(operation: str, concurrency: int) -> Non
 
     def before(called: str, name: str) -> None:
         if called == operation and memory.sent and next(left, False):
-            raise SystemExit
+            raise SystemExit if called == "UpdateImage" else RuntimeError
 
     memory.before = before
     tally, told = applied(manifest(5), memory, wait=True, concurrency=concurrency, timeout=5.0)
