@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import typer
 
 from imagectl import VERSION_LINE
-from imagectl.topics import EXIT_CODES
+from imagectl.topics import EXIT_CODES, TOPICS, Topic
 
 DATE = "November 26, 2026"  # when it was last worth reading anew
 
@@ -43,7 +43,6 @@ def page(root: Any) -> str:
             f".Dd {DATE}",
             ".Dt IMAGECTL 1",
             ".Os",
-            ".nh",  # a name that is broken can't be typed
             ".Sh NAME",
             ".Nm imagectl",
             f".Nd {_text(summary.removesuffix('.'))}",
@@ -55,6 +54,8 @@ def page(root: Any) -> str:
             ".Sh COMMANDS",
             *(line for command in commands for line in _described(command, _shared(commands))),
             *_shared_sections(commands),
+            ".Sh TOPICS",
+            *(line for name, topic in TOPICS.items() if name != "exit-codes" for line in _topic(name, topic)),
             ".Sh EXIT STATUS",
             *_list(_Option(code, f"{kind and kind + ': '}{when}.") for code, kind, when in EXIT_CODES),
             ".Sh VERSION",
@@ -69,10 +70,9 @@ def _command(parent: Any, name: str) -> _Command:
     context = typer.Context(command, parent=parent, info_name=name, **command.context_settings)
     pieces = command.collect_usage_pieces(context)
     sections = _options(command, context)
-    details = getattr(parent.command, "details", {})
-    if name in details:
-        heading, rows = details[name]()
-        sections[heading] = [_Option(*row) for row in rows.items()]
+    if name in parent.command.layout.more:
+        heading, rows = parent.command.layout.more[name]()
+        sections[heading] = [_Option(*row) for row in rows]
     synopsis = " ".join(piece.strip("{}").replace("[OPTIONS]", "[options]") for piece in pieces)
     return _Command(name, synopsis, command.help or "", sections)
 
@@ -108,6 +108,15 @@ def _shared_sections(commands: list[_Command]) -> Iterator[str]:
         yield from _list(options)
 
 
+def _topic(name: str, topic: Topic) -> Iterator[str]:
+    yield f".Ss {name}"
+    yield from _sentences(topic.summary.replace("`", ""))
+    yield from _prose(_paragraphs(topic.text.replace("`", "")))
+    if topic.rows:
+        yield from (".Pp", f"{_text(topic.heading)}:")
+        yield from _list(_Option(row, told.replace("`", "")) for row, told in topic.rows)
+
+
 def _described(command: _Command, shared: dict[str, list[_Option]]) -> Iterator[str]:
     yield f".Ss imagectl {command.name}"
     yield from _without_first_break(_prose(_paragraphs(command.help)))
@@ -131,7 +140,7 @@ def _synopsis(command: _Command) -> Iterator[str]:
 def _prose(paragraphs: Iterable[str]) -> Iterator[str]:
     for paragraph in paragraphs:
         heading, _, lines = paragraph.partition("\n")
-        if heading == "Examples:":
+        if heading in {"Example:", "Examples:"}:
             yield from (".Pp", heading, ".Bd -literal -offset indent")
             yield from (_text(line) for line in inspect.cleandoc(lines).splitlines())
             yield ".Ed"
@@ -168,7 +177,9 @@ def _sentences(text: str) -> Iterator[str]:
 
 def _text(text: str) -> str:
     escaped = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace("`", "\\(ga")
-    return re.sub(r"^\.", "\\\\&.", escaped)
+    # What is typed, or has capitals within, stays in one piece.
+    whole = re.sub(r"(?<!\S)(?=\S*(?:\\-\\-|[a-z][A-Z]|_))", r"\\%", escaped)
+    return re.sub(r"^\.", "\\\\&.", whole)
 
 
 def _words(text: str) -> str:
