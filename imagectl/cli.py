@@ -539,9 +539,12 @@ def completion(
 def complete_images(
     *,
     prefix: Annotated[str, Argument("What the names begin with.", IMAGE, "[PREFIX]")] = "",
+    # With the program's start some two seconds between TAB and the answer, if there is one.
+    patience: Annotated[str, Option("How long TAB waits.", DURATION)] = "1.7s",
     connection: Connection,
     problems: list[Problem],
 ) -> Request:
+    seconds = seconds_of("--patience", patience, problems)
     wrong_line = bool(problems)
     problems.clear()  # they are told when the line is run, not at TAB
 
@@ -558,7 +561,7 @@ def complete_images(
             return (image.name for image in connect(connection).list(within=LOOK, **asked))
 
         directory = cache_dir()
-        for name in image_names(prefix, fetch, key=whose(connection), directory=directory):
+        for name in image_names(prefix, fetch, key=whose(connection), directory=directory, patience=seconds):
             face.line(name)
         return 0
 

@@ -68,7 +68,7 @@ class Commands:
             raise ValueError("an option takes the same value in all commands, or none in all")
         hidden = root.get_command(context, IMAGES)
         passed = {name for param in hidden.params if param.param_type_name == "option" for name in param.opts}
-        self.passed_valued = sorted(passed - flags)
+        self.passed_valued = sorted(passed.intersection(known) - flags)
         self.passed_flags = sorted(passed & flags)
 
 

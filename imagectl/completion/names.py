@@ -20,7 +20,6 @@ from typing import NamedTuple
 from imagectl.cache import read_private, write_private
 from imagectl.constraints import wrong
 
-PATIENCE = 1.7  # seconds; with the program's start some 2 between TAB and the answer, if there is one
 FRESH = 60  # seconds
 MOST = 1000
 
@@ -37,11 +36,12 @@ class _Listing(NamedTuple):
 
 
 def image_names(
-    prefix: str, fetch: Callable[[str], Iterable[str]], *, key: str, directory: Path | None
+    prefix: str, fetch: Callable[[str], Iterable[str]], *, key: str, directory: Path | None, patience: float
 ) -> Iterator[str]:
     """The names that begin with `prefix`, in order: from the cache in `directory`, else by `fetch(prefix)`.
 
-    `key` is all that decides whose names they are. Ends in time whatever `fetch` does; what fails gives none.
+    `key` is all that decides whose names they are. Ends within `patience` seconds whatever `fetch` does; what
+    fails gives none.
     """
     if prefix and not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9.-]*", prefix):
         return
@@ -51,7 +51,7 @@ def image_names(
     listing = _kept(path, time.time()) if path else None
     if listing is None or not listing.answers(prefix):
         _let_go_of_terminal()
-        listing = _listed(prefix, fetch)
+        listing = _listed(prefix, fetch, patience)
         if path and (listing.names or listing.complete):
             _keep(path, listing, time.time())
     yield from sorted(name for name in listing.names if name.startswith(prefix))
@@ -67,7 +67,7 @@ def whose(*given: object) -> str:
     return json.dumps([repr(given), settings, os.environ.get("HOME")])
 
 
-def _listed(prefix: str, fetch: Callable[[str], Iterable[str]]) -> _Listing:
+def _listed(prefix: str, fetch: Callable[[str], Iterable[str]], patience: float) -> _Listing:
     names: list[str] = []
     ended = threading.Event()
 
@@ -82,7 +82,7 @@ def _listed(prefix: str, fetch: Callable[[str], Iterable[str]]) -> _Listing:
     # A thread, as neither a name server nor a credential process can be told when to be ready.
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    thread.join(PATIENCE)
+    thread.join(patience)
     found = names[:]
     return _Listing(prefix, ended.is_set() and len(found) < MOST, found)
 

@@ -1,18 +1,13 @@
 """Lists of words, as every shell reads them."""
 
-import re
+import shlex
 from collections.abc import Iterable
 
 from imagectl.completion.commands import Commands
 
 
-def plain(text: str) -> str:
-    """A word as every shell takes it for itself."""
-    return text if re.fullmatch(r"[A-Za-z0-9_./=-]+", text) else "'" + text.replace("'", "'\\''") + "'"
-
-
 def listed(words: Iterable[str]) -> str:
-    return " ".join(map(plain, words))
+    return " ".join(map(shlex.quote, words))
 
 
 def case(words: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
 """The zsh half: what fills template.zsh."""
 
 import re
+import shlex
 
 from imagectl.completion.commands import Commands, Option, Value
 from imagectl.completion.words import case, passed
@@ -16,16 +17,16 @@ def fill(tree: Commands) -> dict[str, str]:
         "    ('') specs+=(':command:_imagectl_commands') ;;",
         *(
             f"    ({command}) argument={value.kind}"
-            + (f" specs+=({_quoted(f':{_zsh_value(value)}')})" if value.kind != "command" else "")
+            + (f" specs+=({shlex.quote(f':{_zsh_value(value)}')})" if value.kind != "command" else "")
             + " ;;"
             for command, value in tree.arguments.items()
         ),
     ]
-    commands = (f"    {_quoted(f'{name}:{_zsh_text(summary)}')}" for name, summary in tree.summaries.items())
+    commands = (shlex.quote(f"{name}:{_zsh_text(summary)}") for name, summary in tree.summaries.items())
     return {
         "OPTIONS": "\n".join(options),
         "ARGUMENTS": "\n".join(arguments),
-        "COMMANDS": "\n".join(commands),
+        "COMMANDS": "\n".join(f"    {command}" for command in commands),
         "VALUED": case(name for names in tree.valued.values() for name in names),
         **passed(tree),
     }
@@ -39,7 +40,7 @@ def _zsh_spec(option: Option) -> str:
         glue = "" if option.value is None else "=" if name.startswith("--") else "+"
         text = f"[{_zsh_text(option.help)}]"
         value = f":{_zsh_value(option.value)}" if option.value else ""
-        lines.append(f"    {_quoted(f'{more}{name}{glue}{text}{value}')}")
+        lines.append(f"    {shlex.quote(f'{more}{name}{glue}{text}{value}')}")
     return "\n".join(lines)
 
 
@@ -57,7 +58,3 @@ def _zsh_value(value: Value) -> str:
 
 def _zsh_text(text: str) -> str:
     return re.sub(r"([\[\]:\\])", r"\\\1", text)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -21,7 +22,6 @@ from conftest import Run
 from service import Reply, Service, error
 
 from imagectl import cli
-from imagectl.completion import names as names_module
 from imagectl.completion import script
 from imagectl.completion.commands import REGIONS
 from imagectl.completion.names import FRESH, MOST, image_names
@@ -633,10 +633,10 @@ def test_failure_is_silent(
 # The hidden command.
 
 
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In this process time is no matter: a machine that is busy may take longer than anybody would wait."""
-    monkeypatch.setattr(names_module, "PATIENCE", 8)
+@pytest.fixture
+def names(run: Run) -> Run:
+    """The hidden command, with time enough for a machine that is busy."""
+    return partial(run, "__images", "--patience", "8s")
 
 
 def cache() -> list[Path]:
@@ -649,28 +649,28 @@ def test_the_hidden_command_is_hidden(run: Run) -> None:
     assert "__images" not in run("__imag").stderr
 
 
-def test_names_begin_with_what_is_typed(run: Run, service: Service) -> None:
+def test_names_begin_with_what_is_typed(names: Run, service: Service) -> None:
     """One line each, in order; NameContains keeps a big account's list short."""
     for name in ("zeta", "my-zeta", "alpha", "not-my-alpha"):
         service.add(name)
-    assert run("__images", "--", "my-") == (0, "my-image\nmy-zeta\n", "")
+    assert names("--", "my-") == (0, "my-image\nmy-zeta\n", "")
     assert service.calls("ListImages") == [{"MaxResults": 100, "NameContains": "my-"}]
-    assert run("__images") == (0, "alpha\nmy-image\nmy-zeta\nnot-my-alpha\nzeta\n", "")
+    assert names() == (0, "alpha\nmy-image\nmy-zeta\nnot-my-alpha\nzeta\n", "")
     assert service.calls("ListImages")[1] == {"MaxResults": 100}
 
 
-def test_what_no_name_begins_with_asks_nobody(run: Run, service: Service) -> None:
+def test_what_no_name_begins_with_asks_nobody(names: Run, service: Service) -> None:
     for prefix in ("arn:aws", "$(", "-x", "a b", ".", "é", "a\n"):
-        assert run("__images", "--", prefix) == (0, "", "")
+        assert names("--", prefix) == (0, "", "")
     assert service.received == []
 
 
-def test_the_number_of_names_is_bounded(run: Run, service: Service) -> None:
+def test_the_number_of_names_is_bounded(names: Run, service: Service) -> None:
     for number in range(MOST + 200):
         service.add(f"n{number}")
-    assert len(run("__images", "--", "n").stdout.splitlines()) == MOST
+    assert len(names("--", "n").stdout.splitlines()) == MOST
     # An answer that was cut off is no answer for a longer beginning.
-    assert run("__images", "--", f"n{MOST + 100}").stdout == f"n{MOST + 100}\n"
+    assert names("--", f"n{MOST + 100}").stdout == f"n{MOST + 100}\n"
 
 
 @pytest.mark.parametrize(
@@ -684,9 +684,9 @@ def test_the_number_of_names_is_bounded(run: Run, service: Service) -> None:
         ("--region", ""),
     ],
 )
-def test_a_wrong_line_is_silent(run: Run, service: Service, argv: tuple[str, ...]) -> None:
+def test_a_wrong_line_is_silent(names: Run, service: Service, argv: tuple[str, ...]) -> None:
     """What is wrong is told when the line is run; another connection's names are never a substitute."""
-    assert run("__images", *argv) == (0, "", "")
+    assert names(*argv) == (0, "", "")
     assert service.received == []
 
 
@@ -700,20 +700,20 @@ def test_a_wrong_line_is_silent(run: Run, service: Service, argv: tuple[str, ...
         Reply(200, {"Images": "x"}),
     ],
 )
-def test_a_broken_reply_is_silent(run: Run, service: Service, reply: Reply) -> None:
+def test_a_broken_reply_is_silent(names: Run, service: Service, reply: Reply) -> None:
     service.answer("ListImages", reply, times=3)
-    assert run("__images") == (0, "", "")
+    assert names() == (0, "", "")
     assert len(service.received) == 1
     assert cache() == []
 
 
-def test_it_ends_in_time(run: Run, service: Service) -> None:
+def test_it_ends_in_time(names: Run, service: Service) -> None:
     """With what has come by then: here the first of two pages."""
     for number in range(120):
         service.add(f"n{number}")
     service.answer("ListImages", Reply(carry_out=True), Reply(carry_out=True, delay=30))
     start = time.monotonic()
-    result = run("__images")
+    result = names()
     assert time.monotonic() - start < 20
     assert (result.code, result.stderr) == (0, "")
     assert len(result.stdout.splitlines()) == 100
@@ -733,11 +733,11 @@ def test_a_credential_process_that_hangs_does_not_hold_the_line(
     assert time.monotonic() - start < 20
 
 
-def test_names_are_kept_privately_for_a_minute(run: Run, service: Service) -> None:
+def test_names_are_kept_privately_for_a_minute(names: Run, service: Service) -> None:
     """Another TAB asks nobody; of credentials there is nothing in the file or in its name."""
-    assert run("__images").stdout == "my-image\n"
+    assert names().stdout == "my-image\n"
     service.add("my-new")
-    assert run("__images", "--", "my").stdout == "my-image\n"
+    assert names("--", "my").stdout == "my-image\n"
     assert len(service.received) == 1
     (path,) = cache()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -747,7 +747,7 @@ def test_names_are_kept_privately_for_a_minute(run: Run, service: Service) -> No
 
     since, *rest = json.loads(path.read_text())
     path.write_text(json.dumps([since - FRESH - 1, *rest]))
-    assert run("__images", "--", "my").stdout == "my-image\nmy-new\n"
+    assert names("--", "my").stdout == "my-image\nmy-new\n"
     assert len(service.received) == 2
 
 
@@ -767,29 +767,29 @@ def test_names_are_kept_privately_for_a_minute(run: Run, service: Service) -> No
     ],
 )
 def test_a_cache_that_others_may_have_written_is_not_read(
-    run: Run, service: Service, spoil: Callable[[Path], object]
+    names: Run, service: Service, spoil: Callable[[Path], object]
 ) -> None:
     """Nor one that is damaged: as if there were none."""
-    run("__images")
+    names()
     (path,) = cache()
     spoil(path)
-    assert run("__images") == (0, "my-image\n", "")
+    assert names() == (0, "my-image\n", "")
     assert len(service.received) == 2
 
 
 def test_names_of_different_places_are_kept_apart(
-    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch
+    names: Run, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each region, endpoint, profile and identity has its own; old ones are deleted."""
-    run("__images")
-    run("__images", "--region", "eu-west-1")
-    run("__images", "--endpoint-url", service.url)
+    names()
+    names("--region", "eu-west-1")
+    names("--endpoint-url", service.url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOTHER")
-    run("__images")
+    names()
     assert len(service.received) == len(cache()) == 4
     old = cache()[0]
     os.utime(old, (1, 1))
-    run("__images", "--region", "eu-west-2")
+    names("--region", "eu-west-2")
     assert old not in cache()
 
 
@@ -797,12 +797,13 @@ def test_it_works_without_a_cache(tmp_path: Path) -> None:
     """A home that can't be written to costs time, not names."""
     (tmp_path / "file").touch()
     for directory in (None, tmp_path / "file/below"):
-        assert list(image_names("a", lambda _: ["ab", "b", "a;b"], key="", directory=directory)) == ["ab"]
+        found = image_names("a", lambda _: ["ab", "b", "a;b"], key="", directory=directory, patience=8)
+        assert list(found) == ["ab"]
 
 
-def test_an_answer_from_the_cache_is_cheap(service: Service, run: Run) -> None:
+def test_an_answer_from_the_cache_is_cheap(service: Service, run: Run, names: Run) -> None:
     """The SDK is not even imported: this runs at every TAB."""
-    run("__images")
+    names()
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "imagectl", "__images"],
         capture_output=True,
