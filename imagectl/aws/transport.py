@@ -404,7 +404,9 @@ class _Connection(http.client.HTTPConnection):
     def _request(self, request: Any) -> None:
         parts = urlsplit(request.url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        headers = {"Host": self._route.endpoint.address, **request.headers}
+        headers = dict(request.headers)
+        if "host" not in map(str.lower, headers):  # the CRT's signature brings it along
+            headers = {"Host": self._route.endpoint.address, **headers}
         if self._route.proxy and not self._route.is_tunnel:
             target = f"http://{self._route.endpoint.address}{target}"
             headers |= dict(self._route.proxy.headers)

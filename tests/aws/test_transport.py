@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import socket
 import ssl
 import struct
+import subprocess
 import threading
 import time
 import warnings
@@ -794,3 +796,74 @@ def test_connections_are_kept(run: Run, serve: Callable[..., Server], service: S
     assert result.code == 0, result
     assert len(service.received) >= 4
     assert server.accepted == 1
+
+
+# A front end as people have it.
+
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+NGINX_CONF = """
+daemon off;
+master_process off;
+pid {directory}/pid;
+error_log stderr;
+events {{}}
+http {{
+  access_log off;
+  client_body_temp_path {directory}/body;
+  proxy_temp_path {directory}/proxy;
+  fastcgi_temp_path {directory}/fastcgi;
+  uwsgi_temp_path {directory}/uwsgi;
+  scgi_temp_path {directory}/scgi;
+  server {{
+    listen 127.0.0.1:{port} ssl;
+    ssl_certificate {directory}/cert.pem;
+    ssl_certificate_key {directory}/cert.pem;
+    keepalive_timeout 1s;
+    location / {{ proxy_pass {url}; }}
+  }}
+}}
+"""
+
+
+@pytest.fixture
+def nginx(service: Service, authority: trustme.CA, tmp_path: Path) -> Iterator[str]:
+    """HTTPS in front of the service, which closes a connection that lay idle for a second."""
+    if not NGINX:
+        pytest.skip("nginx is not installed")
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "cert.pem"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    conf = tmp_path / "nginx.conf"
+    conf.write_text(NGINX_CONF.format(directory=tmp_path, port=port, url=service.url))
+    command = [NGINX, "-e", "stderr", "-p", str(tmp_path), "-c", str(conf)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            for _ in range(200):
+                with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                    break
+                assert process.poll() is None, process.stderr and process.stderr.read()
+                time.sleep(0.05)
+            yield f"localhost:{port}"
+        finally:
+            process.terminate()
+            process.communicate(timeout=10)
+
+
+def test_behind_nginx_that_keeps_connections_for_a_second(
+    run: Run, service: Service, nginx: str, bundle: str
+) -> None:
+    """A wait pauses for longer than that: what was closed is opened again, and no request is lost."""
+    service.updating_reads = 5
+    result = run(
+        *UPDATE, "--wait", "--max-attempts", "1", "--endpoint-url", f"https://{nginx}", "--ca-bundle", bundle
+    )
+    assert result.code == 0, result.stderr
+    assert service.operations == ["UpdateImage"] + ["DescribeImage"] * 6
+
+
+def test_plain_http_to_the_https_port_of_nginx(run: Run, service: Service, nginx: str) -> None:
+    """It says so in a page, which is not SageMaker's word; nothing was changed."""
+    found = told(run(*UPDATE, "--endpoint-url", f"http://{nginx}"))
+    assert found[:3] == (5, "refused", "not-applied")
+    assert "HTTP 400" in found.message
+    assert service.received == []
