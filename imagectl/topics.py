@@ -99,7 +99,10 @@ No environment variable sets a property of an image: a stray export never change
                     "region's"
                 ),
             ),
-            ("certificates", "`--ca-bundle`, `AWS_CA_BUNDLE`, the profile's, the system's"),
+            (
+                "certificates",
+                "`--ca-bundle`, `AWS_CA_BUNDLE`, the profile's, `REQUESTS_CA_BUNDLE`, certifi's",
+            ),
             ("attempts", "`--max-attempts`, `AWS_MAX_ATTEMPTS`, the profile's, 3"),
             (
                 "colour",
@@ -148,8 +151,9 @@ often, each image is in exactly one part.
     "connection": Topic(
         "Where and as whom AWS is called: options of every command that calls it.",
         """\
-A plain `http://` endpoint that is not loopback is refused unless `--allow-http` is given, and TLS
-verification can't be turned off.
+A plain `http://` endpoint that is not loopback is refused unless `--allow-http` is given, be it SageMaker's
+or the one where STS, SSO or sign-in is asked; loopback is never proxied, and TLS verification can't be
+turned off.
 """,
     ),
 }
