@@ -28,7 +28,7 @@ _imagectl_command() {
   case $command in wait) options+=(--timeout) ;; esac
   case $command in apply) options+=(
       -y --yes --dry-run --rollback-file --record --ignore-expected --wait --concurrency --max-failures
-      --shard
+      --max-unsettled --shard
     ) ;; esac
   case $command in sandbox) options+=(--update-seconds) ;; esac
   case $command in
@@ -46,7 +46,7 @@ _imagectl_command() {
 _imagectl_value() {
   kind=words choices=()
   case $1 in
-    --description|--display-name|--name-contains|--role-arn|--timeout|--connect-timeout|--read-timeout|--update-seconds|--endpoint-url|--max-attempts|--limit|--concurrency|--max-failures|--query|--created-after|--created-before|--modified-after|--modified-before|--shard) kind=any ;;
+    --description|--display-name|--name-contains|--role-arn|--timeout|--connect-timeout|--read-timeout|--update-seconds|--endpoint-url|--max-attempts|--limit|--concurrency|--max-failures|--max-unsettled|--query|--created-after|--created-before|--modified-after|--modified-before|--shard) kind=any ;;
     --description-file|--ca-bundle|--rollback-file|--record) kind=files ;;
     --delete-property) choices=(Description DisplayName) ;;
     --profile) kind=profiles ;;

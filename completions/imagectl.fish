@@ -26,7 +26,7 @@ function __imagectl_line
         else if test "$word" = --; and contains -- "$command" sandbox
             printf '%s\n' -- 0 $words
             return
-        else if contains -- $word --description --display-name --name-contains --description-file --ca-bundle --rollback-file --record --role-arn --delete-property --timeout --connect-timeout --read-timeout --update-seconds --profile --region --endpoint-url --max-attempts --limit --concurrency --max-failures -o --output --query --color --status --sort-by --sort-order --created-after --created-before --modified-after --modified-before --shard
+        else if contains -- $word --description --display-name --name-contains --description-file --ca-bundle --rollback-file --record --role-arn --delete-property --timeout --connect-timeout --read-timeout --update-seconds --profile --region --endpoint-url --max-attempts --limit --concurrency --max-failures --max-unsettled -o --output --query --color --status --sort-by --sort-order --created-after --created-before --modified-after --modified-before --shard
             set option $word
         else if string match -q -- '-*' $word
             continue
@@ -81,7 +81,7 @@ function __imagectl_images
         else if string match -q -- '--*=*' $word
             set option (string replace -r '=.*' '' -- $word)
             set value (string replace -r '^[^=]*=' '' -- $word)
-        else if contains -- $word --description --display-name --name-contains --description-file --ca-bundle --rollback-file --record --role-arn --delete-property --timeout --connect-timeout --read-timeout --update-seconds --profile --region --endpoint-url --max-attempts --limit --concurrency --max-failures -o --output --query --color --status --sort-by --sort-order --created-after --created-before --modified-after --modified-before --shard
+        else if contains -- $word --description --display-name --name-contains --description-file --ca-bundle --rollback-file --record --role-arn --delete-property --timeout --connect-timeout --read-timeout --update-seconds --profile --region --endpoint-url --max-attempts --limit --concurrency --max-failures --max-unsettled -o --output --query --color --status --sort-by --sort-order --created-after --created-before --modified-after --modified-before --shard
             set option $word
             continue
         end
@@ -164,5 +164,6 @@ complete -c imagectl -n '__imagectl_in apply' -l ignore-expected -d 'Apply entri
 complete -c imagectl -n '__imagectl_in apply' -l wait -d 'Return when all images are as declared'
 complete -c imagectl -n '__imagectl_in apply' -l concurrency -x -d 'API calls at a time'
 complete -c imagectl -n '__imagectl_in apply' -l max-failures -x -d 'Send nothing new after N failures'
+complete -c imagectl -n '__imagectl_in apply' -l max-unsettled -x -d 'With --wait: at most N images are unsettled at any moment'
 complete -c imagectl -n '__imagectl_in apply' -l shard -x -d 'Only the K-th of N parts, from 1 on'
 complete -c imagectl -n '__imagectl_in sandbox' -l update-seconds -x -d 'How long an update takes'

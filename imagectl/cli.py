@@ -398,6 +398,10 @@ def apply(
         str | None,
         Option("Send nothing new after N failures.", COUNT, without="go on"),
     ] = None,
+    max_unsettled: Annotated[
+        str | None,
+        Option("With --wait: at most N images are unsettled at any moment.", COUNT, without="no limit"),
+    ] = None,
     shard: Annotated[
         str | None,
         Option("Only the K-th of N parts, from 1 on.", PART, without="all"),
@@ -415,6 +419,8 @@ def apply(
 
     if detailed_exitcode and not dry_run:
         problems.append(Problem("--detailed-exitcode", "needs --dry-run"))
+    if max_unsettled is not None and not wait:
+        problems.append(Problem("--max-unsettled", "needs --wait"))
     terminal = None if yes or dry_run else terminal_of(of_stdin=file != "-")
     if not (yes or dry_run or terminal):
         problems.append(Problem("--yes", "is needed where there is no terminal to ask on"))
@@ -436,6 +442,7 @@ def apply(
         fleet=FleetOptions(
             concurrency=count_of("--concurrency", concurrency, problems, most=256) or 1,
             max_failures=count_of("--max-failures", max_failures, problems),
+            max_unsettled=count_of("--max-unsettled", max_unsettled, problems),
             wait=wait,
             timeout=seconds_of("--timeout", timeout, problems),
         ),

@@ -93,6 +93,7 @@ def applied(
     *,
     rollback_file: str | None = None,
     threads: Threads = THREADS,
+    clock: Clock = Clock(),  # noqa: B008 - a value
     **options: Any,
 ) -> tuple[Tally, list[Outcome]]:
     """What `imagectl apply` comes to: the tally, and each outcome as it was told."""
@@ -101,7 +102,7 @@ def applied(
     assert problems == []
     concurrency = options.get("concurrency", 2)
     located = locate(manifest.entries, lambda _profile: Login(memory), Shard())
-    jobs = look(located, concurrency, clock=Clock(), threads=threads)
+    jobs = look(located, concurrency, clock=clock, threads=threads)
     told: list[Outcome] = []
     tally = run(
         jobs,
@@ -111,7 +112,7 @@ def applied(
         tell=told.append,
         beat=lambda _done, _total: None,
         note=lambda _text: None,
-        clock=Clock(),
+        clock=clock,
         threads=threads,
     )
     return tally, told

@@ -188,7 +188,8 @@ def look(located: Sequence[Located], size: int, *, clock: Clock, threads: Thread
     all calls keep the pace that their service admits.
     """
     start = clock.now()
-    paced = {service: Paced(service, clock=clock, threads=threads) for _, service, _ in located}
+    services = dict.fromkeys(service for _, service, _ in located)
+    paced = {service: Paced(service, clock=clock, threads=threads) for service in services}
     there = [(entry, paced[service], account) for entry, service, account in located]
     sought: defaultdict[Paced, _Sought] = defaultdict(_Sought)
     for entry, service, _ in there:

@@ -130,10 +130,10 @@ class _Desk:
             return
         self.tally.add(outcome)
         try:
-            if self.tally.error is None:
-                self._tell(outcome)
+            self._tell(outcome)  # also where the one before failed: a record may have room that stdout hasn't
         except ImagectlError as full:
-            self.tally.error, self.tally.stopped = full, "the output could not be written"
+            self.tally.error = self.tally.error or full
+            self.tally.stopped = "the output could not be written"
             self._sender.stop(wait=True)
         del self.untold[job]
         self._beat(self.tally.done, self.tally.total)

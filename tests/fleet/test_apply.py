@@ -26,6 +26,7 @@ from imagectl.fleet.plan import Shard, locate
 from imagectl.fleet.rate import Pace
 from imagectl.fleet.rollback import RollbackFile
 from imagectl.image import ImageArn, ImageUpdate
+from imagectl.update import Clock
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/other"
 
@@ -433,6 +434,46 @@ def test_an_undo_leaves_what_somebody_else_changed_since(run: Run, service: Serv
     ]
     assert run("apply", str(undo), "--yes", "--ignore-expected").code == 0
     assert state(service)["image-1"][:2] == ("old", None)
+
+
+@pytest.mark.parametrize("age", [0, 10])
+def test_a_guard_is_checked_again_before_the_update(age: int) -> None:
+    """Where the reading is older than a few seconds: a stranger's change in between is not overwritten."""
+    memory = Memory({name: {"RoleArn": ROLE, "Description": "old"} for name in ("a", "b")})
+    now = 0.0
+
+    def before(operation: str, name: str) -> None:
+        nonlocal now
+        if operation == "ListImages":
+            now += age
+        if operation == "DescribeImage" and name == "b":
+            memory.images["b"]["Description"] = "by a stranger"
+
+    memory.before = before
+    entries = lines(
+        *({"ImageName": name, "Description": "new", "Expected": {"Description": "old"}} for name in "ab")
+    )
+    _, told = applied(entries, memory, clock=Clock(now=lambda: now))
+    assert memory.calls.count("DescribeImage") == (2 if age else 0)
+    found = {outcome.name: outcome for outcome in told}
+    assert found["a"].result == "requested"
+    assert memory.images["b"]["Description"] == ("by a stranger" if age else "new")
+    if age:
+        assert found["b"].error
+        assert (found["b"].result, found["b"].error.code) == ("not-applied", "NotAsExpected")
+    assert [update.name for update in memory.sent] == (["a"] if age else ["a", "b"])
+
+
+def test_most_unsettled_needs_a_wait(run: Run, service: Service) -> None:
+    """The count is of images that are waited for."""
+    fleet(service, 3)
+    assert run("apply", "--yes", "--max-unsettled", "1", stdin=renamed(3)).code == 2
+    assert run("apply", "--yes", "--max-unsettled", "1", "--wait", stdin=renamed(3)).code == 0
+    service.fail_updates = "a bad value"
+    more = ("--wait", "--max-unsettled", "1", "--max-failures", "1")
+    result = run("apply", "--yes", *more, stdin=renamed(3, DisplayName="x"))
+    assert (result.code, len(service.calls("UpdateImage"))) == (7, 4)
+    assert "1 failed, 2 not sent; stopped: 1 failed" in result.stderr
 
 
 def test_rollback_lines_of_older_versions_still_undo(run: Run, service: Service) -> None:

@@ -125,6 +125,20 @@ def test_a_full_disk_is_an_error_that_names_the_record(tmp_path: Path) -> None:
         pass
 
 
+def test_a_full_output_leaves_the_record_whole(program: list[str], fleet: Service, tmp_path: Path) -> None:
+    """What was under way when stdout failed is in the record; it says what failed."""
+    manifest, record = str(manifest_of(5, tmp_path / "fleet.jsonl")), tmp_path / "record"
+    argv = [*program, "apply", manifest, "--yes", "--record", str(record)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+    _, *images, last = lines(record)
+    assert done.returncode == 1
+    assert {image["ImageName"] for image in images} == {f"image-{n}" for n in range(5)}
+    asked = {body["ImageName"] for body in fleet.calls("UpdateImage") if body}  # a torn request has none
+    assert {image["ImageName"] for image in images if image["Outcome"] == "requested"} == asked
+    assert "output could not be written" in last["Summary"]["Error"]["Message"]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_killed_run_leaves_the_state_of_every_image(
     seed: int, program: list[str], fleet: Service, tmp_path: Path
@@ -149,7 +163,7 @@ def test_a_killed_run_leaves_the_state_of_every_image(
     assert first["Run"]["Images"] == 120
     recorded = {image["ImageName"]: image["Outcome"] for image in images if "ImageName" in image}
     undoable = {line["ImageArn"].rpartition("/")[2] for line in lines(undo)}
-    asked = {body["ImageName"] for body in fleet.calls("UpdateImage")}
+    asked = {body["ImageName"] for body in fleet.calls("UpdateImage") if body}  # a torn request has none
     assert {name for name, outcome in recorded.items() if outcome == "requested"} <= asked <= undoable
     for name in (f"image-{number}" for number in range(120)):
         now = fleet.images[name]["Description"]
