@@ -339,7 +339,7 @@ def test_stopped_is_said_where_something_was_left(run: Run, service: Service) ->
     service.answer("UpdateImage", error("ValidationException", "no"))
     stdin = b'{"ImageName": "my-image", "Description": "x"}'
     result = run("apply", "--yes", "--max-failures", "1", stdin=stdin)
-    assert "imagectl: 1 image: 1 failed\n" in result.stderr
+    assert "1 image: 1 failed\n" in result.stderr
 
 
 # What a manifest repeats.
