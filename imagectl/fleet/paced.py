@@ -19,7 +19,7 @@ from imagectl.update import Clock
 
 T = TypeVar("T")
 
-_STARVED = 20  # throttles in a row, the last dozen ten seconds apart: nothing at all is admitted
+STARVED = 20  # throttles in a row, the last dozen ten seconds apart: nothing at all is admitted
 _LOOKS = 3  # throttles of one look among many: the next look is another chance
 
 
@@ -42,6 +42,11 @@ class Paced:
         """Wait until an update may be sent; False where nothing is to be sent any more."""
         return self._lanes["UpdateImage"].turn(stop)
 
+    @property
+    def throttles(self) -> int:
+        """How many updates in a row were turned away."""
+        return self._lanes["UpdateImage"].throttles
+
     def update(self, update: ImageUpdate, progress: Progress) -> str:
         """Send one UpdateImage, once, whose turn it is."""
         return self._lanes["UpdateImage"].call(lambda: self._service.update(update, progress))
@@ -63,7 +68,7 @@ class Paced:
             except ImagectlError as error:
                 if error.is_throttle:
                     throttles += 1
-                    if lane.throttles >= _STARVED or (within and throttles >= _LOOKS):
+                    if lane.throttles >= STARVED or (within and throttles >= _LOOKS):
                         raise
                     continue
                 tries += 1

@@ -13,7 +13,7 @@ from imagectl.errors import Applied, ImagectlError
 from imagectl.fleet import rollback as rollbacks
 from imagectl.fleet.guard import unexpected
 from imagectl.fleet.manifest import Entry
-from imagectl.fleet.paced import Paced, backoff
+from imagectl.fleet.paced import STARVED, Paced, backoff
 from imagectl.fleet.pool import Event, Threads
 from imagectl.fleet.settling import Waiting, Watcher
 from imagectl.image import MOVING, Change, Image, ImageUpdate, Outcome, Progress, diff
@@ -65,6 +65,7 @@ class _Sending:
     doubt: ImagectlError | None = None  # of a request that may have been carried out, unheard
     tries: int = 0
     throttles: int = 0
+    recorded: bool = False  # in the rollback file, if there is one
     under_way: bool = False  # whether a request of it is
 
     @property
@@ -79,7 +80,8 @@ class _Sending:
     def count(self, error: ImagectlError) -> None:
         """One request more that failed."""
         self.tries += not error.is_throttle
-        self.throttles += error.is_throttle
+        # Of several in a row the first alone may be about this image: the others say that the rate is low.
+        self.throttles += error.is_throttle and self.job.service.throttles <= 1
         if error.outcome == "unknown":
             self.doubt = self.failed(error)
 
@@ -216,7 +218,7 @@ class Sender:
     def _request(self, sending: _Sending) -> str | None:
         """Send it once: the ARN where it was accepted, None where it may be sent again."""
         job = sending.job
-        if not sending.tries + sending.throttles:
+        if not sending.recorded:
             self._record(sending)
         with self._lock:
             if self._closed:
@@ -227,8 +229,7 @@ class Sender:
         except ImagectlError as error:
             sending.under_way = False
             sending.count(error)
-            again = sending.tries < job.service.attempts and sending.throttles < self._options.most_throttles
-            if error.kind != "transient" or not again:
+            if error.kind != "transient" or not self._is_again(sending):
                 return self._look_up(sending, sending.failed(error))
             if not error.is_throttle:
                 self._stop.wait(self._clock.jittered(backoff(sending.tries)))
@@ -237,6 +238,11 @@ class Sender:
             return self._look_again(sending) if error.is_busy or sending.doubt else None
         sending.under_way = False
         return arn
+
+    def _is_again(self, sending: _Sending) -> bool:
+        service = sending.job.service
+        throttled = sending.throttles >= self._options.most_throttles or service.throttles >= STARVED
+        return sending.tries < service.attempts and not throttled
 
     def _look_up(self, sending: _Sending, error: ImagectlError) -> str:
         """The ARN where an update in doubt turns out to be applied; raises `error` where it doesn't.
@@ -291,6 +297,7 @@ class Sender:
             raise sending.failed(error.but(outcome="not-applied")) from error.__cause__
 
     def _record(self, sending: _Sending) -> None:
+        sending.recorded = True
         if self._rollback is None:
             return
         region, profile = sending.job.service.region, sending.job.entry.profile

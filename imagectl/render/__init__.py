@@ -152,7 +152,14 @@ class Face:
             self._say(f"... and {len(changing) - _LONGEST_PLAN} more images; --dry-run shows all")
 
     def confirm(self, question: str, terminal: TextIO) -> bool:
-        """Ask on stderr, read the answer from `terminal`; nothing but yes is yes."""
+        """Ask on stderr, read the answer from `terminal`; nothing but yes is yes.
+
+        What was typed before the question stood there is no answer to it.
+        """
+        import termios
+
+        with suppress(OSError, termios.error):  # no terminal any more: then no yes comes either
+            termios.tcflush(terminal, termios.TCIFLUSH)
         with suppress(OSError):
             self._err.write(f"imagectl: {safe(question)} [y/N] ")
             self._err.flush()

@@ -852,6 +852,20 @@ def test_on_a_terminal_it_asks(
     assert (child.exitstatus, len(service.calls("UpdateImage"))) == (code, sent)
 
 
+def test_what_was_typed_ahead_is_no_answer(program: list[str], service: Service, tmp_path: Path) -> None:
+    """A line that was typed before the question stood there is not read as its answer."""
+    fleet(service, 2)
+    manifest = tmp_path / "m.jsonl"
+    manifest.write_bytes(renamed(2))
+    child = pexpect.spawn(program[0], [*program[1:], "apply", str(manifest)], encoding="utf-8", timeout=20)
+    child.send("y\n")
+    child.expect_exact("Apply? [y/N] ")
+    child.send("n\n")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert (child.exitstatus, service.calls("UpdateImage")) == (130, [])
+
+
 def test_nothing_to_change_nothing_to_ask(program: list[str], service: Service, tmp_path: Path) -> None:
     manifest = tmp_path / "m.jsonl"
     manifest.write_bytes(lines({"ImageName": "my-image"}))
