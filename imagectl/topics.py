@@ -91,7 +91,7 @@ No environment variable sets a property of an image: a stray export never change
         "Settings, each from the first of these that says something",
         (
             ("region", "`--region`, the ARN's, `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's"),
-            ("profile", "`--profile`, `AWS_PROFILE`, `default`"),
+            ("profile", "`--profile`, `AWS_PROFILE`, `AWS_DEFAULT_PROFILE`, `default`"),
             (
                 "endpoint",
                 (

@@ -5,6 +5,7 @@ where it may pass. No text of a source is passed on that could quote a secret. I
 """
 
 import re
+import shlex
 from typing import Any, NamedTuple
 
 from imagectl.aws.debug import without_passwords
@@ -40,9 +41,9 @@ PROVIDERS: dict[str | None, Provider] = {
     ),
     "env": Provider("the credentials in the environment", "AWS_CREDENTIAL_EXPIRATION"),
     "iam-role": Provider("the instance metadata service"),
-    "login": Provider("the login session of profile {}", _KEPT, "log in again:\naws login"),
+    "login": Provider("the login session of profile {}", _KEPT, "log in again:\naws login --profile {}"),
     "shared-credentials-file": Provider("the keys of profile {}"),
-    "sso": Provider("the SSO login of profile {}", _KEPT, "log in again:\naws sso login"),
+    "sso": Provider("the SSO login of profile {}", _KEPT, "log in again:\naws sso login --profile {}"),
     # Ours, for where no profile is asked.
     "web-identity-of-variables": Provider(
         "the web identity of AWS_WEB_IDENTITY_TOKEN_FILE", "the token in AWS_WEB_IDENTITY_TOKEN_FILE"
@@ -76,7 +77,7 @@ class MisshapenError(Exception):
 
 _MFA = (
     "get a session first, and run the command with its variables:"
-    " aws sts get-session-token --serial-number MFA_SERIAL --token-code CODE"
+    "\naws sts get-session-token --serial-number MFA_SERIAL --token-code CODE"
 )
 _MISSHAPEN = Row("access", CONFIG, "{gives} is not of the form that it has to be")
 
@@ -143,8 +144,9 @@ def _hint(exc: Exception, row: Row, source: Source) -> str | None:
     if type(exc).__name__ == "MissingDependencyException":
         from imagectl.installed import adding  # of no use to anybody else
 
-        return f"to add it: {adding('login')}"
-    return source.provider.hint if row.hint == CONFIG else row.hint
+        return f"to add it:\n{adding('login')}"
+    own = source.provider.hint.format(shlex.quote(source.profile))
+    return own if row.hint in {CONFIG, LOGIN} and own != CONFIG else row.hint
 
 
 def _where(source: Source, exc: Exception) -> str:
