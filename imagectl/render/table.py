@@ -76,8 +76,8 @@ def _layout(rows: Sequence[_Row], columns: int) -> list[int]:
     left -= gap + modified
     if left < gap + min(display_name, _LEAST):
         return widths
-    # The display name may have a third, and what the description does not need.
-    share = max(_LEAST, left // 3, left - 2 * gap - description)
+    # The display name may have half of it, and what the description does not need.
+    share = max(_LEAST, left // 2 - gap, left - 2 * gap - description)
     if left - 2 * gap - min(display_name, share) < min(description, _LEAST):
         return [*widths, min(display_name, left - gap)]
     widths.append(min(display_name, share))
