@@ -11,7 +11,7 @@ README = (Path(__file__).parent.parent / "README.md").read_text()
 SHOWN = {
     "update": ["- Description:", "+ Description:", ":image/my-image", "my-image is updated"],
     "error": ["no image 'pytorch-trainig'", "hint: did you mean 'pytorch-training'?"],
-    "list": ["ImageName", "UPDATE_FAILED", "…", "month ago"],
+    "list": ["ImageName", "UPDATE_FAILED", "month ago"],
     "apply": ["3 to change", "Apply? [y/N] y", "2/3", "left"],
     "applied": ["Apply? [y/N] y", "3 images: 3 updated"],
 }
