@@ -12,6 +12,7 @@ from service import Service, error
 
 ACCOUNTS = {"dev": "111111111111", "test": "222222222222", "prod": "333333333333"}
 BASE = "[profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = canary\n"
+ROLE = f"[default]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = base\n{BASE}"
 NAMES = ("alpha", "beta", "gamma", "delta")
 
 
@@ -92,10 +93,26 @@ def test_a_role_that_is_refused_names_its_profile_and_stops_all(
     assert not any(service.calls("UpdateImage") for service in accounts.values())
 
 
+@pytest.mark.slow
+def test_a_role_of_somebody_else_s_sts(spawn: Run, tmp_path: Path) -> None:
+    """What moto's STS gives is taken, and tells the account: no look is needed, another's ARN is refused."""
+    config = tmp_path / "config"
+    config.write_text(ROLE)
+    script = (
+        f"export AWS_CONFIG_FILE={config} AWS_SHARED_CREDENTIALS_FILE=/dev/null\n"
+        "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN\n"
+        "imagectl update arn:aws:sagemaker:us-east-1:123456789012:image/my-image --description x || exit 1\n"
+        "imagectl update arn:aws:sagemaker:us-east-1:210987654321:image/my-image --description x"
+    )
+    result = spawn("sandbox", "--", "sh", "-c", script)
+    assert (result.code, result.stdout) == (4, "arn:aws:sagemaker:us-east-1:123456789012:image/my-image\n")
+    assert "the credentials are of account 123456789012" in result.stderr
+
+
 @pytest.mark.parametrize("hours", [-2, 2])
 def test_a_clock_that_jumps_in_the_middle_of_a_wait(run: Run, world: World, hours: int) -> None:
     """Keys that seem to have ended are renewed, and the wait goes on to its end."""
-    world.config(f"[default]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = base\n{BASE}")
+    world.config(ROLE)
     world.service.updating_reads = 2
 
     def jump() -> None:
@@ -111,7 +128,7 @@ def test_a_clock_that_is_wrong_all_the_time(run: Run, world: World, hours: int) 
     """Keys of an hour seem to have ended when they come: exit 4, and the clock is suspected."""
     world.identity.clock = type(world.time)().now
     world.time.ahead = timedelta(hours=hours)
-    world.config(f"[default]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = base\n{BASE}")
+    world.config(ROLE)
     result = run("update", "my-image", "--description", "x")
     if hours < 0:
         assert result.code == 0
