@@ -8,14 +8,11 @@
 
 # What belongs to $command: its options, the kind of its argument and the argument's choices.
 _imagectl_command() {
-  options=() argument='' argument_choices=()
+  options=() argument='' argument_choices=() repeated=''
   case $command in '') options+=(--version) ;; esac
   case $command in ''|update|show|list|wait|apply|sandbox|completion|help) options+=(-h --help) ;; esac
-  case $command in update) options+=(
-      --description --description-file --display-name --role-arn --delete-property --dry-run --if-changed
-      --wait
-    ) ;; esac
-  case $command in update|apply) options+=(--detailed-exitcode --timeout) ;; esac
+  case $command in update) options+=(--description --description-file --display-name --role-arn --delete-property --if-changed) ;; esac
+  case $command in update|apply) options+=(--dry-run --detailed-exitcode --wait --timeout) ;; esac
   case $command in update|show|wait|apply) options+=(--profile --region) ;; esac
   case $command in update|show|list|wait|apply) options+=(
       --endpoint-url --ca-bundle --connect-timeout --read-timeout --max-attempts --allow-http -o --output
@@ -27,14 +24,14 @@ _imagectl_command() {
     ) ;; esac
   case $command in wait) options+=(--timeout) ;; esac
   case $command in apply) options+=(
-      -y --yes --dry-run --rollback-file --record --ignore-expected --wait --concurrency --max-failures
-      --max-unsettled --shard
+      -y --yes --rollback-file --record --ignore-expected --concurrency --max-failures --max-unsettled
+      --shard
     ) ;; esac
   case $command in sandbox) options+=(--update-seconds) ;; esac
   case $command in
     update) argument='images' ;;
     show) argument='images' ;;
-    wait) argument='images' ;;
+    wait) argument='images' repeated=1 ;;
     apply) argument='files' ;;
     sandbox) argument='command' ;;
     completion) argument='words' argument_choices=(bash zsh fish) ;;
@@ -75,7 +72,7 @@ _imagectl() {
 _imagectl_complete() {
   local -a words starts options choices argument_choices passed
   local rest=${COMP_LINE:0:COMP_POINT} bare word replaced=$2 IFS=$' \t\n'
-  local command='' option='' argument='' kind='' current='' ended='' unclear='' wrapped='' i last=0 given=0
+  local command='' option='' argument='' repeated='' kind='' current='' ended='' unclear='' wrapped='' i last=0 given=0
   COMPREPLY=()
   # What completes the command behind `env` or `sudo` tells nothing of what stands there either.
   case "${FUNCNAME[*]} " in *_command_offset\ *) wrapped=1 unclear=1 ;; esac
@@ -137,7 +134,7 @@ _imagectl_complete() {
     [[ $argument == command ]] && choices+=(--)
   elif [[ -z $command ]]; then
     kind=words choices=(update show list wait apply sandbox completion help)
-  elif [[ -n $argument ]] && ((given == 0)); then
+  elif [[ -n $argument ]] && [[ $given == 0 || -n $repeated ]]; then
     kind=$argument choices=(${argument_choices[@]+"${argument_choices[@]}"})
   elif ((${#options[@]})) && [[ -z $current$ended ]]; then
     kind=words choices=("${options[@]}")

@@ -34,9 +34,8 @@ from imagectl.options import (
     TIMEOUT,
     TIMES,
     Connections,
-    DetailedExitcode,
     ImageArgument,
-    UpdateTimeout,
+    Manner,
     Wanted,
     choice,
     choice_of,
@@ -102,17 +101,8 @@ def update(
     *,
     image: ImageArgument,
     wanted: Wanted,
-    dry_run: Annotated[
-        bool,
-        Option("Show what would change, as a diff; change nothing."),
-    ] = False,
-    detailed_exitcode: DetailedExitcode = False,
-    if_changed: Annotated[
-        bool,
-        Option("Look first; send nothing if nothing would change."),
-    ] = False,
-    wait: Annotated[bool, Option("Return when the image is as asked for.")] = False,
-    timeout: UpdateTimeout = TIMEOUT,
+    manner: Manner,
+    if_changed: Annotated[bool, Option("Look first; send nothing if nothing would change.")] = False,
     connection: Connection,
     presentation: Presentation,
     problems: list[Problem],
@@ -122,21 +112,20 @@ def update(
     if not (wanted or problems):
         problems.append(Problem("", _NOTHING))
     problems += violations(wanted_update)
-    if detailed_exitcode and not dry_run:
-        problems.append(Problem("--detailed-exitcode", "needs --dry-run"))
-    patience = seconds_of("--timeout", timeout, problems)
-    expected = Outcome.expected(wanted_update, read=dry_run or if_changed)
+    expected = Outcome.expected(wanted_update, read=manner.dry_run or if_changed)
     problems += presentation.misfits(expected.as_json())
 
     def run(face: Face, progress: Progress) -> int:
         from imagectl import update as verb
         from imagectl.aws.connect import connect
 
-        options = verb.Options(dry_run=dry_run, if_changed=if_changed, wait=wait, timeout=patience)
+        options = verb.Options(
+            dry_run=manner.dry_run, if_changed=if_changed, wait=manner.wait, timeout=manner.timeout
+        )
         progress.name, progress.resume = name, f"imagectl wait {name}"
         service = connect(connection, arn=arn, log=face.log)
         progress.resume = _wait_command(name, connection, service.region)
-        with _helpful(service, progress), face.spinner(name, on=wait) as watch:
+        with _helpful(service, progress), face.spinner(name, on=manner.wait) as watch:
             outcome = verb.run(
                 service,
                 wanted_update,
@@ -146,7 +135,7 @@ def update(
                 watch=watch,
                 announce=face.show_changes,
             )
-        if dry_run:
+        if manner.dry_run:
             face.preview(outcome)
         else:
             face.outcome(outcome)
@@ -160,7 +149,7 @@ def update(
                     "unchanged": f"nothing to change: {name} is as asked for",
                 }[outcome.result]
             )
-        return EXIT_CHANGES_PENDING if detailed_exitcode and outcome.changes else 0
+        return EXIT_CHANGES_PENDING if manner.detailed_exitcode and outcome.changes else 0
 
     return Request(presentation, run)
 
@@ -208,7 +197,7 @@ Examples:
   imagectl list
   imagectl list --name-contains pytorch --modified-after 30d -o name
   imagectl list -o json | imagectl apply --dry-run
-  imagectl list --region us-east-1 --region eu-west-1 --profile dev --profile prod
+  imagectl list --region us-east-1 --region eu-west-1 --profile prod
 
 A table on a terminal. In a pipe one line per image, by tabs: name, status, time of the last change,
 display name, description. --region and --profile are repeatable here: all places are read at once, with
@@ -315,32 +304,35 @@ def _in_order(images: Iterable[Image], asked: Mapping[str, Any]) -> list[Image]:
 @_command(
     "wait",
     """\
-Wait until an image is settled.
+Wait until images are settled.
 
 Examples:
   imagectl wait my-image
   imagectl wait my-image --timeout 1h && echo ready
+  imagectl wait my-image pandas-notebook -o name
 
-Settled is CREATED, or a state that can't become it. Prints the image's ARN. Exit 8 if the time ran out,
-5 if the image failed, with the service's reason.
+Settled is CREATED, or a state that can't become it. Prints each image's ARN as it settles. Exit 8 if the
+time ran out, 5 if the image failed, with the service's reason; of several images 7 if any failed.
 """,
 )
 def wait(
     *,
-    image: ImageArgument,
+    images: Annotated[list[str], Argument("Images' names or ARNs.", IMAGE, "IMAGE...")],
     timeout: Annotated[str, Option(f"How long to wait: {EXAMPLES}.", DURATION)] = TIMEOUT,
     connection: Connection,
     presentation: Presentation,
     problems: list[Problem],
 ) -> Request:
-    name, arn = target(image, connection, problems)
-    problems += wrong("ImageName", name)
+    typed = {target(image, connection, problems): image for image in images}
+    for name, _ in typed:
+        problems += wrong("ImageName", name)
     patience = seconds_of("--timeout", timeout, problems)
 
-    def run(face: Face, progress: Progress) -> int:
+    def one(face: Face, progress: Progress) -> int:
         from imagectl import update as verb
         from imagectl.aws.connect import connect
 
+        ((name, arn),) = typed
         progress.name, progress.resume = name, f"imagectl wait {name}"
         service = connect(connection, arn=arn, log=face.log)
         progress.resume = _wait_command(name, connection, service.region)
@@ -352,7 +344,28 @@ def wait(
         face.settled(settled)
         return 0
 
-    return Request(presentation, run)
+    def several(face: Face, progress: Progress) -> int:
+        from imagectl.aws.connect import Login
+        from imagectl.fleet.waiting import wait as verb
+        from imagectl.update import Clock
+
+        login = Login(connection, face.log)
+        services: dict[tuple[str, str] | None, SageMaker] = {}
+        waiting: dict[SageMaker, list[str]] = {}
+        for name, arn in typed:
+            place = arn and (arn.region, arn.account)
+            service = services.get(place) or login.service(arn.region if arn else connection.region, arn)
+            services[place] = service
+            waiting.setdefault(service, []).append(name)
+
+        def resume(names: Sequence[str]) -> str:
+            words = [image for (name, _), image in typed.items() if name in names]
+            flags = connection.flags(service.region)
+            return " ".join(["imagectl wait", *words, *(flags if len(services) == 1 else flags[1:])])
+
+        return verb(list(waiting.items()), resume, face, progress, timeout=patience, clock=Clock())
+
+    return Request(presentation, one if len(typed) == 1 else several)
 
 
 @_command(
@@ -377,8 +390,7 @@ def apply(
         Argument("The manifest; standard input where it is - or absent.", FILE, "[FILE]"),
     ] = "-",
     yes: Annotated[bool, Option("Don't ask.", names=("-y", "--yes"), without="ask on a terminal")] = False,
-    dry_run: Annotated[bool, Option("Show the plan, as a diff; change nothing.")] = False,
-    detailed_exitcode: DetailedExitcode = False,
+    manner: Manner,
     rollback_file: Annotated[
         str | None,
         Option("A new file, to undo the run by applying it.", FILE, without="none"),
@@ -391,8 +403,6 @@ def apply(
         bool,
         Option("Apply entries whose image is not as Expected, too."),
     ] = False,
-    wait: Annotated[bool, Option("Return when all images are as declared.")] = False,
-    timeout: UpdateTimeout = TIMEOUT,
     concurrency: Annotated[str, Option("API calls at a time.", COUNT)] = "8",
     max_failures: Annotated[
         str | None,
@@ -417,12 +427,10 @@ def apply(
     from imagectl.fleet.plan import Shard
     from imagectl.fleet.sender import FleetOptions
 
-    if detailed_exitcode and not dry_run:
-        problems.append(Problem("--detailed-exitcode", "needs --dry-run"))
-    if max_unsettled is not None and not wait:
+    if max_unsettled is not None and not manner.wait:
         problems.append(Problem("--max-unsettled", "needs --wait"))
-    terminal = None if yes or dry_run else terminal_of(of_stdin=file != "-")
-    if not (yes or dry_run or terminal):
+    terminal = None if yes or manner.dry_run else terminal_of(of_stdin=file != "-")
+    if not (yes or manner.dry_run or terminal):
         problems.append(Problem("--yes", "is needed where there is no terminal to ask on"))
     for option, path in ((rollback.OPTION, rollback_file), (record.OPTION, record_file)):
         problems += newfile.problems(option, path) if path is not None else []
@@ -434,8 +442,8 @@ def apply(
         region=connection.region,
         shard=Shard(*shard_of(shard, problems)),
         ignore_expected=ignore_expected,
-        dry_run=dry_run,
-        detailed_exitcode=detailed_exitcode,
+        dry_run=manner.dry_run,
+        detailed_exitcode=manner.detailed_exitcode,
         terminal=terminal,
         rollback_file=rollback_file,
         record_file=record_file,
@@ -443,8 +451,8 @@ def apply(
             concurrency=count_of("--concurrency", concurrency, problems, most=256) or 1,
             max_failures=count_of("--max-failures", max_failures, problems),
             max_unsettled=count_of("--max-unsettled", max_unsettled, problems),
-            wait=wait,
-            timeout=seconds_of("--timeout", timeout, problems),
+            wait=manner.wait,
+            timeout=manner.timeout,
         ),
     )
     for entry in options.manifest.entries[:1]:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TextIO, get_args
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NamedTuple, TextIO, get_args
 
 from imagectl.aws.connection import Connection
 from imagectl.errors import Problem
@@ -40,6 +40,9 @@ def typed(words: Sequence[str]) -> tuple[str, ...]:
     """The API's words as they are typed, the inverse of `choice_of`."""
     return tuple(word.lower().replace("_", "-") for word in words)
 
+
+TIMES = "2026-11-26T08:00:00Z, 2026-11-26, or ago: 30d, 12h"
+TIMEOUT, EXAMPLES = "10m", "90, 90s, 10m, 1h"
 
 CHANGES, CONNECTION, OUTPUT = "Changes", "Connection", "Output"
 
@@ -107,6 +110,33 @@ _DELETABLE = {name: name for name in DELETABLE} | {
 
 
 _UNSAID = Connection()  # whose defaults are those of the options
+
+
+class Manner(NamedTuple):
+    """How changes are carried out. `timeout` in seconds."""
+
+    dry_run: bool
+    detailed_exitcode: bool
+    wait: bool
+    timeout: float
+
+
+def _manner(
+    *,
+    dry_run: Annotated[bool, Option("Show what would change, as a diff; change nothing.")] = False,
+    detailed_exitcode: Annotated[bool, Option("With --dry-run: exit 10 if something would change.")] = False,
+    wait: Annotated[bool, Option("Return when all is as asked for.")] = False,
+    timeout: Annotated[
+        str | None, Option(f"How long --wait waits: {EXAMPLES}.", DURATION, without=TIMEOUT)
+    ] = None,
+    problems: list[Problem],
+) -> Manner:
+    if detailed_exitcode and not dry_run:
+        problems.append(Problem("--detailed-exitcode", "needs --dry-run"))
+    if timeout is not None and not (wait or dry_run):
+        problems.append(Problem("--timeout", "needs --wait"))
+    seconds = seconds_of("--timeout", TIMEOUT if timeout is None else timeout, problems)
+    return Manner(dry_run, detailed_exitcode, wait, seconds)
 
 
 _profile = Option(
@@ -267,16 +297,13 @@ def _presentation(
 
 GROUPS: dict[Any, Callable[..., Any]] = {
     Wanted: _wanted,
+    Manner: _manner,
     Connection: _connection,
     Connections: _connections,
     Presentation: _presentation,
 }
 
-DetailedExitcode = Annotated[bool, Option("With --dry-run: exit 10 if something would change.")]
 ImageArgument = Annotated[str, Argument("An image's name or ARN.", IMAGE)]
-TIMES = "2026-11-26T08:00:00Z, 2026-11-26, or ago: 30d, 12h"
-TIMEOUT, EXAMPLES = "10m", "90, 90s, 10m, 1h"
-UpdateTimeout = Annotated[str, Option(f"How long --wait waits: {EXAMPLES}.", DURATION)]
 
 SORT_KEYS = ("CREATION_TIME", "LAST_MODIFIED_TIME", "IMAGE_NAME")
 SORT_ORDERS = ("ASCENDING", "DESCENDING")

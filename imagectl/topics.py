@@ -130,7 +130,7 @@ No environment variable sets a property of an image: a stray export never change
             ),
             ("show", "DescribeImage's reply."),
             ("list", '`{"Images": [...]}`.'),
-            ("wait", "DescribeImage's last reply."),
+            ("wait", "DescribeImage's last reply; of several images one on a line, as each settles."),
             ("apply", "one object per line, update's with `Line` and, where it failed, `Error`."),
         ),
     ),

@@ -13,6 +13,7 @@ def fill(tree: Commands) -> dict[str, str]:
     arguments = (
         f"    {command}) argument='{value.kind}'"
         + (f" argument_choices=({listed(value.words)})" if value.words else "")
+        + (" repeated=1" if command in tree.repeated else "")
         + " ;;"
         for command, value in tree.arguments.items()
     )

@@ -46,11 +46,14 @@ class Commands:
         named = {name: command for name, command in named.items() if not command.hidden}
         self.summaries = {name: (c.help or "").strip().split("\n", 1)[0] for name, c in named.items()}
         self.arguments: dict[str, Value] = {}
+        self.repeated: set[str] = set()  # the commands whose argument can be given again and again
         owners: dict[Option, list[str]] = {}
         for name, command in {"": root, **named}.items():
             for param in command.get_params(typer.Context(command, **command.context_settings)):
                 if param.param_type_name == "argument":
                     self.arguments[name] = _value(command.definitions[param.name].kind)
+                    if param.nargs == -1 and self.arguments[name].kind != "command":
+                        self.repeated.add(name)
                 elif not param.hidden:
                     owners.setdefault(_option(param, command.definitions), []).append(name)
         # Options that the same commands have, as one group: the scripts say each once.

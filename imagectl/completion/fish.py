@@ -13,7 +13,8 @@ def fill(tree: Commands) -> dict[str, str]:
         where = f"{command} --" if value.kind == "command" else command
         words = _fish_words(value)
         offer = "-F" if value.kind == "files" else f"-a {_fish_text(words)}" if words else "-f"
-        lines.append(f"complete -c imagectl -n '__imagectl_first_of {where}' {offer}")
+        whether = "__imagectl_in" if command in tree.repeated else "__imagectl_first_of"
+        lines.append(f"complete -c imagectl -n '{whether} {where}' {offer}")
     for commands, group in tree.groups.items():
         where = " ".join(command or '""' for command in commands)
         lines += [f"complete -c imagectl -n '__imagectl_in {where}' {_fish_option(o)}" for o in group]

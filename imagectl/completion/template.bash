@@ -8,7 +8,7 @@
 
 # What belongs to $command: its options, the kind of its argument and the argument's choices.
 _imagectl_command() {
-  options=() argument='' argument_choices=()
+  options=() argument='' argument_choices=() repeated=''
   # @OPTIONS@
   case $command in
     # @ARGUMENTS@
@@ -32,7 +32,7 @@ _imagectl() {
 _imagectl_complete() {
   local -a words starts options choices argument_choices passed
   local rest=${COMP_LINE:0:COMP_POINT} bare word replaced=$2 IFS=$' \t\n'
-  local command='' option='' argument='' kind='' current='' ended='' unclear='' wrapped='' i last=0 given=0
+  local command='' option='' argument='' repeated='' kind='' current='' ended='' unclear='' wrapped='' i last=0 given=0
   COMPREPLY=()
   # What completes the command behind `env` or `sudo` tells nothing of what stands there either.
   case "${FUNCNAME[*]} " in *_command_offset\ *) wrapped=1 unclear=1 ;; esac
@@ -94,7 +94,7 @@ _imagectl_complete() {
     [[ $argument == command ]] && choices+=(--)
   elif [[ -z $command ]]; then
     kind=words choices=(@COMMANDS@)
-  elif [[ -n $argument ]] && ((given == 0)); then
+  elif [[ -n $argument ]] && [[ $given == 0 || -n $repeated ]]; then
     kind=$argument choices=(${argument_choices[@]+"${argument_choices[@]}"})
   elif ((${#options[@]})) && [[ -z $current$ended ]]; then
     kind=words choices=("${options[@]}")

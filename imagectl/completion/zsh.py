@@ -17,7 +17,7 @@ def fill(tree: Commands) -> dict[str, str]:
         "    ('') specs+=(':command:_imagectl_commands') ;;",
         *(
             f"    ({command}) argument={value.kind}"
-            + (f" specs+=({shlex.quote(f':{_zsh_value(value)}')})" if value.kind != "command" else "")
+            + (f" specs+=({shlex.quote(_zsh_argument(tree, command))})" if value.kind != "command" else "")
             + " ;;"
             for command, value in tree.arguments.items()
         ),
@@ -30,6 +30,10 @@ def fill(tree: Commands) -> dict[str, str]:
         "VALUED": case(name for names in tree.valued.values() for name in names),
         **passed(tree),
     }
+
+
+def _zsh_argument(tree: Commands, command: str) -> str:
+    return f"{'*' if command in tree.repeated else ''}:{_zsh_value(tree.arguments[command])}"
 
 
 def _zsh_spec(option: Option) -> str:

@@ -30,7 +30,7 @@ class Waiting:
 
 @dataclass(slots=True)
 class Watcher:
-    """The images of one service that wait. `listed` is how many images it has in all."""
+    """The images of one service that wait. `listed` is how many images it has in all, as far as is known."""
 
     service: Service
     listed: int
@@ -53,6 +53,11 @@ class Watcher:
         if not runs and not self.threads.start(self._watch):
             self._watch()
 
+    def expect(self, waiting: Waiting) -> None:
+        """Have one more looked at by `round`."""
+        with self._lock:
+            self._waiting[waiting.update.name] = waiting
+
     def waiting(self) -> list[Waiting]:
         with self._lock:
             return list(self._waiting.values())
@@ -73,23 +78,30 @@ class Watcher:
 
     def _watch(self) -> None:
         try:
-            while batch := self._batch():
-                if self.leave.is_set():
-                    self.release()
-                    continue
-                started = self.clock.now()
-                self._look(batch)
-                self.expire()
-                now = self.clock.now()
-                youngest = now - max(one.since for one in batch.values())
-                # A sweep of many pages takes its time: then looking is half of the time, not all of it.
-                self.leave.wait(self.clock.jittered(max(pause_after(youngest), now - started)))
+            while (pause := self.round()) is not None:
+                self.leave.wait(self.clock.jittered(pause))
         except Exception as bug:  # noqa: BLE001 - told with the images that it leaves
             failure = ImagectlError("internal", f"unexpected {type(bug).__name__}: {bug}")
             with self._lock:
                 self._running, left = False, list(self._waiting.values())
             for one in left:
                 self._finish(one, accepted_but(failure, one.update))
+
+    def round(self) -> float | None:
+        """Look once at all that wait. The seconds until the next round; None where nothing waits."""
+        batch = self._batch()
+        if not batch:
+            return None
+        if self.leave.is_set():
+            self.release()
+            return 0.0
+        started = self.clock.now()
+        self._look(batch)
+        self.expire()
+        now = self.clock.now()
+        youngest = now - max(one.since for one in batch.values())
+        # A sweep of many pages takes its time: then looking is half of the time, not all of it.
+        return max(pause_after(youngest), now - started)
 
     def _batch(self) -> dict[str, Waiting]:
         with self._lock:
@@ -125,8 +137,9 @@ class Watcher:
             return time_to_look(self.timeout - (self.clock.now() - oldest))
 
         if len(batch) * PAGE > self.listed:
+            count = 0
             try:
-                for image in all_images(self.service, left):
+                for count, image in enumerate(all_images(self.service, left), 1):  # noqa: B007 - the last one's
                     one = batch.get(image.name)
                     if one is None or ("RoleArn" in one.update.wanted and image.status not in MOVING):
                         continue  # the role isn't listed
@@ -135,6 +148,7 @@ class Watcher:
             except ImagectlError as failure:
                 yield from ((name, failure) for name in singly)
                 return
+            self.listed = count
         for name in singly:
             yield name, self._describe(name, left())
 

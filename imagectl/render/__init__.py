@@ -79,9 +79,13 @@ class Face:
         lines = field_lines(image, aligned=self.out_is_terminal, color=self.out_color)
         self._result(image.fields, lines, name=image.name)
 
-    def settled(self, image: Image) -> None:
+    def settled(self, image: Image, *, one_of_many: bool = False) -> None:
         """An image that was waited for: its ARN."""
-        self._result(image.fields, [safe(image.arn)], name=image.name)
+        if one_of_many and self.presentation.of_data:
+            self._data(image.fields, one_of_many=True)
+        else:
+            self._result(image.fields, [safe(image.arn)], name=image.name)
+        self.flush()
 
     def line(self, text: str) -> None:
         """One line of our own making, at once: somebody reads it while we go on."""

@@ -512,6 +512,7 @@ def test_image_names_come_from_the_account(shells: Shells, service: Service, she
     assert [list(call) for call in service.calls()] == [["MaxResults", "NameContains"]]
     assert terminal.press("imagectl show my-i").line == "imagectl show my-image "
     assert terminal.press("imagectl show you").line == "imagectl show your.image "
+    assert terminal.press("imagectl wait my-image you").line == "imagectl wait my-image your.image "
     asked = len(shells.started)
     # Not an argument, or not the first.
     for line in (
