@@ -144,8 +144,8 @@ others go on; `--max-attempts` counts other passing failures.
 
 With 200 ms a call, `--concurrency 8` makes 40 a second; `--concurrency 32` makes 160.
 
-`--shard K/N` gives each of N runners its part, by a hash of region and name: whatever runs where and how
-often, each image is in exactly one part.
+`--shard K/N` gives each of N runners its part, by a hash of profile, region and name: whatever runs where
+and how often, each image is in exactly one part.
 """,
     ),
     "connection": Topic(
