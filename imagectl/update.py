@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 from typing import Any, NamedTuple
 
 from imagectl.errors import Applied, ImagectlError
@@ -110,7 +110,7 @@ def run(
     changes = diff(before, update) if before else update.shown()
     if options.wait:
         patience = max(end - clock.now(), 0.0)
-        settle(service, update, timeout=patience, clock=clock, watch=watch)
+        settle(service, update, timeout=patience, clock=clock, watch=watch, before=before)
     return Outcome(
         result="updated" if options.wait else "requested",
         name=update.name,
@@ -268,12 +268,20 @@ def _find_out(
     return "unknown"
 
 
-def settle(service: Service, update: ImageUpdate, *, timeout: float, clock: Clock, watch: Watch) -> Image:
+def settle(
+    service: Service,
+    update: ImageUpdate,
+    *,
+    timeout: float,
+    clock: Clock,
+    watch: Watch,
+    before: Image | None = None,
+) -> Image:
     """Wait until the image is CREATED and every property is as `update` wants it.
 
     Raises `refused` on a state that can't become CREATED, `pending` after `timeout` seconds.
     """
-    judge, seen, trouble = Judge(update, service.region), None, None
+    judge, seen, trouble = Judge(update, service.region, before), None, None
 
     def look_once(within: float) -> Image:
         try:
@@ -302,12 +310,19 @@ def time_to_look(left: float) -> float:
 
 @dataclass(slots=True)
 class Judge:
-    """Whether one image is settled, by all looks at it. Reads may lag, and each by another time."""
+    """Whether one image is settled, by all looks at it. Reads may lag, and each by another time.
+
+    `before` is the image as it was read before the update, if it was.
+    """
 
     update: ImageUpdate
     region: str
-    _newest: Any = None
-    _moved: bool = False
+    before: InitVar[Image | None] = None
+    _newest: Any = field(init=False)
+    _moved: bool = field(init=False, default=False)
+
+    def __post_init__(self, before: Image | None) -> None:
+        self._newest = before and before.fields.get("LastModifiedTime")
 
     def is_settled(self, image: Image, waited: float) -> bool:
         """Settled, or not yet. Raises `refused` on a state that can't become CREATED.
