@@ -347,7 +347,13 @@ TLS = {
 
 @pytest.mark.parametrize("case", TLS)
 def test_tls_that_fails(
-    run: Run, serve: Callable[..., Server], service: Service, authority: trustme.CA, bundle: str, case: str
+    run: Run,
+    serve: Callable[..., Server],
+    service: Service,
+    authority: trustme.CA,
+    bundle: str,
+    case: str,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """Each has its own line and hint; nothing was sent, so that the update is not applied."""
     act, kind, message, hint, outcome = TLS[case]
@@ -359,6 +365,7 @@ def test_tls_that_fails(
         *("--max-attempts", "1", *flags),
     )
     found = told(result)
+    record_property("cell", ["TLS", case, found.code, f"{found.message} ({found.hint})"])
     assert found[:3] == ({"access": 4, "transient": 6}[kind], kind, outcome)
     assert found.message.startswith(message)
     assert found.hint.startswith(hint)
@@ -537,7 +544,11 @@ PROXIES = {
 
 @pytest.mark.parametrize("case", PROXIES)
 def test_a_proxy_that_refuses(
-    run: Run, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, case: str
+    run: Run,
+    serve: Callable[..., Server],
+    monkeypatch: pytest.MonkeyPatch,
+    case: str,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """407 and what else no repetition helps is access, with the status; what passes is transient."""
     answer, code, says = PROXIES[case]
@@ -545,6 +556,7 @@ def test_a_proxy_that_refuses(
     monkeypatch.setenv("HTTPS_PROXY", f"http://bob:hunter2@127.0.0.1:{proxy.port}")
     result = run(*UPDATE, "--endpoint-url", ENDPOINT, "--max-attempts", "2")
     found = told(result)
+    record_property("cell", ["proxy", case, found.code, f"{found.message} ({found.hint})"])
     assert found[:3] == (code, {4: "access", 6: "transient"}[code], "not-applied")
     assert "the proxy of HTTPS_PROXY" in found.message
     assert says in found.message
