@@ -6,7 +6,7 @@ still to come: by that every claim is judged.
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -49,8 +49,9 @@ class Request:
     sent: float
     fate: str = "own"
     carried: float | None = None  # when the service accepted it
-    failed: bool = False  # after that
-    applied: bool = field(default=False)
+    ends: float = 0.0  # when that is over
+    failed: bool = False  # by then
+    applied: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -172,10 +173,11 @@ class Backend:
             }
         shown = after if self.nature.shows_early and not fails else before
         low, high = self.nature.takes
-        image.history += [
-            (now, {**shown, "ImageStatus": "UPDATING", "LastModifiedTime": now}),
-            (now + low + (high - low) * self._chance(), after),
-        ]
+        ends = now + low + (high - low) * self._chance()
+        if request:
+            request.ends = ends
+        updating = {**shown, "ImageStatus": "UPDATING", "LastModifiedTime": now}
+        image.history += [(now, updating), (ends, after)]
         self._log("carried out" if request else "somebody else", name, values)
         return 200, {"ImageArn": self.arn(name)}
 

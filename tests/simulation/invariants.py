@@ -77,7 +77,7 @@ def unknown_is_what_nobody_can_know(seen: Seen) -> Iterator[str]:
         elif told.run not in seen.reads_failed and not seen.setup.nature.rates.get("DescribeImage"):
             late = [r for r in doubtful if r.fate in _LATE]
             long = seen.setup.nature.takes[1] > 10 or (told.place, told.name) in seen.meddled
-            if not late and not long:
+            if not late and not long and told.name not in seen.setup.nature.trims:
                 yield f"{_said(told)}, but a look says more"
 
 
@@ -203,6 +203,20 @@ def what_is_guarded_is_not_touched(seen: Seen) -> Iterator[str]:
                     yield f"run {run.number} sent {target.name}, which never was as expected"
 
 
+def few_enough_are_unsettled(seen: Seen) -> Iterator[str]:
+    """With --max-unsettled N, never more than N images are being changed at a time, as far as reads tell."""
+    most = seen.setup.options.get("max_unsettled")
+    for run in seen.runs:
+        if not most or not seen.setup.options["wait"] or seen.setup.nature.stale:
+            continue
+        requests = [r for b in seen.backends.values() for r in b.requests if r.run == run.number]
+        changing = [(r.carried, r.ends) for r in requests if r.carried is not None]
+        for moment, _ in changing:
+            count = sum(began <= moment < end for began, end in changing)
+            if count > most:
+                yield f"run {run.number}: {count} images are unsettled at {moment:.1f}, {most} may be"
+
+
 def requests_keep_the_rate(seen: Seen) -> Iterator[str]:
     """Of a paced run few requests are turned away: those that find the rate, and then one in ten or so.
 
@@ -232,6 +246,7 @@ PROMISES: tuple[Invariant, ...] = (
     a_calm_run_converges,
     only_what_is_declared_is_sent,
     what_is_guarded_is_not_touched,
+    few_enough_are_unsettled,
     requests_keep_the_rate,
 )
 

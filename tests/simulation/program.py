@@ -80,6 +80,7 @@ def _apply(world: "World", run: "Run", progress: Progress, manifest: bytes) -> N
         max_failures=None if run.calm else asked["max_failures"],
         wait=asked["wait"] or run.calm,
         timeout=120.0 if run.calm else asked["timeout"],
+        max_unsettled=asked.get("max_unsettled"),
     )
     run.timeout = fleet.timeout if fleet.wait else 0.0
     if asked["rollback"] and run.purpose != "undo":

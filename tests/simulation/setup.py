@@ -71,14 +71,16 @@ def draw(seed: int) -> Setup:
     verb = dice.one_of(("update", "apply", "apply"))
     targets = _targets(dice, 1 if verb == "update" else dice.upto(10))
     trimmed = targets[0].name if dice.whether(0.05) else ""
-    if trimmed:  # it asks for what the service won't keep
+    options = _options(dice, verb)
+    if trimmed:  # it asks for what the service won't keep, so it never settles
         targets = (targets[0]._replace(wanted={"Description": "new "}), *targets[1:])
+        options.pop("max_unsettled", None)
     return Setup(
         verb=verb,
         targets=targets,
         nature=_nature(dice, verb)._replace(trims=frozenset([trimmed] if trimmed else [])),
         network=_network(dice),
-        options=_options(dice, verb),
+        options=options,
         events=_events(dice, verb, len(targets)),
         others=dice.one_of((0, 1, 3)),
         preempt=dice.one_of((0.02, 0.2, 0.5)),
@@ -145,6 +147,7 @@ def _options(dice: Dice, verb: str) -> dict[str, Any]:
         **options,
         "concurrency": dice.one_of((1, 2, 4, 8)),
         "max_failures": dice.one_of((None, None, 1, 2)),
+        "max_unsettled": dice.one_of((None, None, None, 1, 2)),
         "rollback": dice.whether(0.7),
     }
 

@@ -39,7 +39,9 @@ def _simpler(setup: Setup) -> Iterator[Setup]:
         if getattr(setup, key) != plain:
             yield setup._replace(**{key: plain})
     for key, value in setup.options.items():
-        plain = {"concurrency": 1, "timeout": value, "max_failures": None}.get(key, False)
+        plain = {"concurrency": 1, "timeout": value, "max_failures": None, "max_unsettled": None}.get(
+            key, False
+        )
         if value != plain:
             yield setup._replace(options={**setup.options, key: plain})
     if setup.network.attempts > 1:

@@ -93,6 +93,8 @@ class World:
     def play(self) -> Seen:
         self.play_first()
         if self.setup.at_once:
+            # What failed less than a read's lag ago can't be told from what fails now: nobody is that quick.
+            self.scheduler.pass_until(self.scheduler.now + self.setup.nature.stale)
             self._process("same again")
         self._calm_down()
         last = self._process("calm")

@@ -1,0 +1,106 @@
+"""What the simulation found, each as the smallest world that showed it, in many orders of its threads."""
+
+from typing import Any
+
+import pytest
+from simulation.__main__ import described, play, traced
+from simulation.backend import Nature
+from simulation.client import Network
+from simulation.events import Event
+from simulation.invariants import broken
+from simulation.setup import Setup, Target
+
+NEW = {"Description": "new"}
+ROLE = {**NEW, "RoleArn": "arn:aws:iam::111111111111:role/new"}
+
+
+def world(verb: str, *events: Event, wanted: dict[str, Any] = NEW, images: int = 1, **more: Any) -> Setup:
+    """A world of like images. `more` is of the service's nature, the network, the options, the setup."""
+    has = {"RoleArn": "arn:aws:iam::111111111111:role/old", "Description": "old"}
+    names = [f"image-{number}" for number in range(images)]
+    expected = more.pop("expected", None)
+    options: dict[str, Any] = {"wait": True, "timeout": 20.0}
+    if verb == "apply":
+        options |= {"concurrency": 2, "max_failures": None, "rollback": True}
+    else:
+        options |= {"if_changed": False, "dry_run": False}
+    for key in [key for key in more if key in options]:
+        options[key] = more.pop(key)
+    nature = {key: more.pop(key) for key in list(more) if key in Nature._fields}
+    network = {key: more.pop(key) for key in list(more) if key in Network._fields}
+    return Setup(
+        verb=verb,
+        targets=tuple(Target("default", "us-east-1", n, has, wanted, expected=expected) for n in names),
+        nature=Nature(**nature),
+        network=Network(**network),
+        options=options,
+        events=events,
+        **more,
+    )
+
+
+def update(kind: str, at: int = 1, times: int = 1) -> Event:
+    return Event(kind, at, "UpdateImage", times)
+
+
+FOUND = {
+    "an earlier failure, read late, is not ours": world(
+        "update", stale=4.0, failing=frozenset({1}), at_once=True
+    ),
+    "nor where many images are read at once": world(
+        "apply", stale=4.0, takes=(0.0, 0.1), failing=frozenset({1}), at_once=True
+    ),
+    "somebody else's update fails after ours was applied": world(
+        "update", Event("update fails", 1, "second"), takes=(0.0, 0.9)
+    ),
+    "and a list of images doesn't say which role": world(
+        "apply", Event("update fails", 2, "second"), wanted=ROLE, takes=(0.5, 1.5), stale=1.0
+    ),
+    "an image is deleted after the update was accepted": world("update", Event("deletes", 2, "second")),
+    "an image is deleted after the reply was lost": world(
+        "update", update("reset after"), Event("deletes", 1, "second"), takes=(0.0, 0.5)
+    ),
+    "a gateway gives up and the service goes on": world(
+        "update", update("504 with a page, carried out late"), late=90.0, attempts=1
+    ),
+    "a timeout, then a refusal": world(
+        "update", update("503", 2), update("timeout, carried out late"), late=60.0
+    ),
+    "carried out twice, and the second fails": world(
+        "update", update("500 after"), takes=(0.0, 0.1), failing=frozenset({2})
+    ),
+    "a lost reply to a value that the service trims": world(
+        "update", update("reset after"), wanted={"Description": "new "}, trims=frozenset({"image-0"})
+    ),
+    "a run stops while a reply is lost": world(
+        "apply", update("reset after"), update("unheard of", 2, 3), images=3, max_failures=1, attempts=2
+    ),
+    "a guarded image is being changed when it is read": world(
+        "apply",
+        Event("update fails", 1, "second"),
+        rates={"ListImages": 0.5},
+        page=3,
+        others=3,
+        expected={"Description": "something else"},
+    ),
+    "two signals while a rollback line is written": world(
+        "apply", Event("Ctrl-C", 1, "write"), Event("Ctrl-C", 1, "sync"), wait=False, images=2
+    ),
+    "a signal while the only thread looks": world(
+        "apply", Event("no more threads", 1, "thread"), Event("SIGTERM", 2, "ListImages")
+    ),
+    "a signal while the only thread sends": world(
+        "apply", Event("no more threads", 1, "thread"), Event("Ctrl-C", 30, "step"), wait=False
+    ),
+    "a hangup": world("apply", Event("SIGHUP", 1, "UpdateImage"), images=3),
+    "reads are throttled": world("apply", wanted=ROLE, images=8, rates={"DescribeImage": 0.5}),
+}
+
+
+@pytest.mark.parametrize("setup", FOUND.values(), ids=FOUND)
+def test_what_was_found_stays_mended(setup: Setup) -> None:
+    """All promises hold in it, however its threads take turns."""
+    for seed in range(20):
+        seen = play(setup, seed)
+        found = [text for _, text in broken(seen)]
+        assert not found, "\n".join([f"seed {seed}", *found, described(setup), *traced(seen)])
