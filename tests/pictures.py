@@ -1,4 +1,4 @@
-"""Makes the README's pictures anew, from real runs against the sandbox: python tests/pictures.py
+"""Makes the README's pictures anew, from real runs against the sandbox, by `python tests/pictures.py`.
 
 Each is the screen of a terminal of 92 columns at a moment of a command's run, or at its end.
 """

@@ -20,16 +20,37 @@ from imagectl.aws.faults import Fault
 from imagectl.errors import EXIT_CODES, ImagectlError, Problem, usage
 
 # The errors common to all actions, from the API reference's page Common Errors, and UpdateImage's own.
-COMMON = (
-    "AccessDeniedException ExpiredTokenException IncompleteSignature InternalFailure"
-    " InvalidAction InvalidClientTokenId InvalidParameterCombination InvalidParameterValue"
-    " InvalidQueryParameter"
-    " InvalidSignatureException MalformedHttpRequestException MalformedQueryString MissingAction"
-    " MissingAuthenticationToken MissingParameter NotAuthorized OptInRequired RequestAbortedException"
-    " RequestEntityTooLargeException RequestExpired RequestTimeoutException ServiceUnavailable"
-    " ThrottlingException UnknownOperationException UnrecognizedClientException ValidationError"
-    " ValidationException ResourceInUse ResourceNotFound"
-).split()
+COMMON = [
+    "AccessDeniedException",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InternalFailure",
+    "InvalidAction",
+    "InvalidClientTokenId",
+    "InvalidParameterCombination",
+    "InvalidParameterValue",
+    "InvalidQueryParameter",
+    "InvalidSignatureException",
+    "MalformedHttpRequestException",
+    "MalformedQueryString",
+    "MissingAction",
+    "MissingAuthenticationToken",
+    "MissingParameter",
+    "NotAuthorized",
+    "OptInRequired",
+    "RequestAbortedException",
+    "RequestEntityTooLargeException",
+    "RequestExpired",
+    "RequestTimeoutException",
+    "ServiceUnavailable",
+    "ThrottlingException",
+    "UnknownOperationException",
+    "UnrecognizedClientException",
+    "ValidationError",
+    "ValidationException",
+    "ResourceInUse",
+    "ResourceNotFound",
+]
 
 
 def tree(cls: type[BaseException]) -> Iterator[type[BaseException]]:
@@ -177,7 +198,7 @@ def test_keys_that_do_not_apply_are_left_out() -> None:
 def raised(error: ImagectlError) -> ImagectlError:
     try:
         try:
-            raise OSError(28, "full")
+            raise OSError(28, "full")  # noqa: TRY301 - the case in question
         except OSError as exc:
             raise error from exc
     except ImagectlError as caught:
@@ -261,7 +282,7 @@ def test_a_cause_that_was_not_named_is_kept_too() -> None:
     """An error raised while another was handled, and renewed elsewhere, still leads to that one."""
     try:
         try:
-            raise OSError(28, "full")
+            raise OSError(28, "full")  # noqa: TRY301 - the case in question
         except OSError:
             raise ImagectlError("internal", "x")  # noqa: B904 - the case in question
     except ImagectlError as caught:

@@ -102,7 +102,7 @@ class Login:
             if found is None:
                 from botocore.exceptions import NoRegionError
 
-                raise NoRegionError
+                raise NoRegionError  # noqa: TRY301 - its row is found by its class, below
             if arn:
                 self._check_partition(arn, found)
             credentials = self._log_in(found)

@@ -62,6 +62,7 @@ def apply(
     face: Face,
     progress: Progress,
     clock: Clock,
+    *,
     threads: Threads = THREADS,
     disk: Disk = os,
 ) -> int:

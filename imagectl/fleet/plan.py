@@ -214,7 +214,14 @@ def look(located: Sequence[Located], size: int, *, clock: Clock, threads: Thread
     _refuse(repeated((entry.line, image.arn, ()) for entry, image in states if image))
     do_all(describe, [(e, service) for e, service, _ in there if _needs_role(e)], size, threads=threads)
     return [
-        _job(e, service, sought[service].find(e), start, sought[service].size, accounts.words(e.profile))
+        _job(
+            e,
+            service,
+            sought[service].find(e),
+            read=start,
+            size=sought[service].size,
+            whose=accounts.words(e.profile),
+        )
         for e, service, _ in there
     ]
 
@@ -290,7 +297,7 @@ class _Sought:
         return self.found.get(name)
 
 
-def _job(entry: Entry, service: Paced, current: Image | None, read: float, size: int, whose: str) -> Job:
+def _job(entry: Entry, service: Paced, current: Image | None, *, read: float, size: int, whose: str) -> Job:
     if current is not None:
         planned = plan(current, replace(entry.update, name=current.name), service.region)
         # What is being changed is judged when that is over.

@@ -42,51 +42,70 @@ def wait(
 
     `resume` makes the command that goes on waiting for the names that it is given.
     """
-    left = [name for _, names in images for name in names]
-    total, failed, late = len(left), 0, list[str]()
-
-    def still() -> None:
-        progress.known = f"{total - len(left)} of {images_in_words(total)} settled or failed"
-        progress.resume = resume([*late, *left])
-
-    def done(waiting: Waiting, error: ImagectlError | None) -> None:
-        nonlocal failed
-        left.remove(waiting.update.name)
-        if error is None:
-            if waiting.seen:
-                face.settled(waiting.seen, one_of_many=True)
-        elif error.kind == "access" and not (error.code or "").startswith("AccessDenied"):
-            raise error  # of all images, not of this one
-        else:
-            face.error(error.but(image_name=waiting.update.name))
-            if error.kind == "pending":
-                late.append(waiting.update.name)
-            else:
-                failed += 1
-        still()
-
+    summed = _Sum([name for _, names in images for name in names], resume, face, progress)
     watchers, start = [], clock.now()
     for service, names in images:
         listed = sys.maxsize if len(names) <= _FEW else 0
-        watchers.append(Watcher(service, listed, timeout, clock, threads, threads.event()))
+        watcher = Watcher(service, listed, timeout, clock, threads, threads.event())
+        watchers.append(watcher)
         for name in names:
-            watchers[-1].expect(_waiting(name, service, start, done))
-    still()
-    with face.spinner(images_in_words(total), on=True) as watch:
+            watcher.expect(_waiting(name, service, start, summed.add))
+    with face.spinner(images_in_words(summed.total), on=True) as watch:
         while pauses := [pause for watcher in watchers if (pause := watcher.round()) is not None]:
-            if left:
-                watch(f"{len(left)} not settled")
+            if summed.left:
+                watch(f"{len(summed.left)} not settled")
             clock.pause(min(*pauses, max(timeout - (clock.now() - start), 0.05)))
-    if failed:
-        more = f", {len(late)} not settled in time" if late else ""
-        raise ImagectlError("partial", f"{failed} of {images_in_words(total)} failed{more}")
-    if late:
-        raise ImagectlError(
-            "pending",
-            f"{len(late)} of {images_in_words(total)} not settled in time",
-            hint=f"to go on waiting:\n{progress.resume}",
-        )
+    summed.end()
     return 0
+
+
+class _Sum:
+    """What the images came to; tells each, and what is known if a signal comes."""
+
+    def __init__(
+        self,
+        names: list[str],
+        resume: Callable[[Sequence[str]], str],
+        face: Face,
+        progress: Progress,
+    ) -> None:
+        self.left, self.total = names, len(names)
+        self._late: list[str] = []
+        self._failed = 0
+        self._resume, self._face, self._progress = resume, face, progress
+        self._tell()
+
+    def add(self, waiting: Waiting, error: ImagectlError | None) -> None:
+        name = waiting.update.name
+        self.left.remove(name)
+        if error is None:
+            if waiting.seen:
+                self._face.settled(waiting.seen, one_of_many=True)
+        elif error.kind == "access" and not (error.code or "").startswith("AccessDenied"):
+            raise error  # of all images, not of this one
+        else:
+            self._face.error(error.but(image_name=name))
+            if error.kind == "pending":
+                self._late.append(name)
+            else:
+                self._failed += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        self._progress.known = (
+            f"{self.total - len(self.left)} of {images_in_words(self.total)} settled or failed"
+        )
+        self._progress.resume = self._resume([*self._late, *self.left])
+
+    def end(self) -> None:
+        late = f"{len(self._late)} not settled in time" if self._late else ""
+        if self._failed:
+            message = f"{self._failed} of {images_in_words(self.total)} failed"
+            raise ImagectlError("partial", f"{message}, {late}" if late else message)
+        if late:
+            message = f"{len(self._late)} of {images_in_words(self.total)} not settled in time"
+            hint = f"to go on waiting:\n{self._progress.resume}"
+            raise ImagectlError("pending", message, hint=hint)
 
 
 def _waiting(

@@ -431,7 +431,7 @@ def test_a_quoted_name_completes(shells: Shells, service: Service, shell: str) -
 
 @EACH
 def test_what_stands_before_the_command_is_honoured(shells: Shells, service: Service, shell: str) -> None:
-    """Never another account's names. (bash tells a completion nothing of variables before the command.)"""
+    """Never another account's names, though bash tells a completion nothing of what stands there."""
     other = Service()
     other.add("my-other")
     there = f"AWS_ENDPOINT_URL_SAGEMAKER={other.url}"

@@ -17,7 +17,7 @@ Carried = Literal["never", "now", "late"]
 
 
 class Fate(NamedTuple):
-    """What becomes of one request: is it carried out, and what does the client get for a reply?
+    """What becomes of one request: whether it is carried out, and what the client gets for a reply.
 
     Without `status` and `raises` the reply is the service's own. Without `code`, a page of somebody else's.
     """

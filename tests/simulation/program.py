@@ -92,7 +92,7 @@ def _apply(world: "World", run: "Run", progress: Progress, manifest: bytes) -> N
     run.wanted = {(places[e.line], e.update.name): dict(e.update.wanted) for e in parsed.entries}
     options = ApplyOptions(manifest=parsed, shard=Shard(), rollback_file=run.undo or None, fleet=fleet)
     face = _Face(lambda outcome: world.tell(places[outcome.line or 0], outcome))
-    apply(options, world.log_in, face, progress, world.clock(), world.threads(), world.disk)
+    apply(options, world.log_in, face, progress, world.clock(), threads=world.threads(), disk=world.disk)
 
 
 class _Face(NamedTuple):

@@ -19,7 +19,7 @@ def shrunk(setup: Setup, breaks: Callable[[Setup], bool]) -> Setup:
         setup = smaller
 
 
-def _simpler(setup: Setup) -> Iterator[Setup]:
+def _simpler(setup: Setup) -> Iterator[Setup]:  # noqa: C901, PLR0912 - a list of ways, each a loop
     for index in range(len(setup.events)):
         yield setup._replace(events=setup.events[:index] + setup.events[index + 1 :])
     if len(setup.targets) > 1:
