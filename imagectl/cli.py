@@ -94,7 +94,8 @@ Examples:
   imagectl update my-image --display-name PyTorch --dry-run
   imagectl update my-image --delete-property Description --wait
 
-Prints the image's ARN. Sends one UpdateImage and nothing else, unless an option asks for more.
+Prints the image's ARN. Sends one UpdateImage and nothing else, unless an option asks for more. An image
+given by its ARN is looked at before, where the credentials don't tell whose account they are of.
 """,
 )
 def update(
