@@ -163,7 +163,7 @@ def _detail(exc: Exception, source: Source) -> str:
     if name == "PartialCredentialsError":
         return str(getattr(exc, "kwargs", {}).get("cred_var"))
     if name == "ParamValidationError":
-        return _wrong_settings(str(exc))
+        return _wrong_settings(str(exc), source)
     if isinstance(exc, OSError) and exc.filename:
         setting = "web_identity_token_file " if source.method == "assume-role-with-web-identity" else ""
         return f"{setting}{quote(exc.filename)}: {exc.strerror}"
@@ -184,9 +184,17 @@ _SETTINGS = {
 }
 
 
-def _wrong_settings(report: str) -> str:
+_VARIABLES = {
+    "RoleArn": "AWS_ROLE_ARN",
+    "RoleSessionName": "AWS_ROLE_SESSION_NAME",
+    "WebIdentityToken": "the token in AWS_WEB_IDENTITY_TOKEN_FILE",
+}
+
+
+def _wrong_settings(report: str, source: Source) -> str:
     """Which settings make up what botocore won't send. Its report is not passed on: it may quote a code."""
-    names = [name for parameter, name in _SETTINGS.items() if re.search(rf"\b{parameter}\b", report)]
+    settings = _VARIABLES if source.method == "web-identity-of-variables" else _SETTINGS
+    names = [name for parameter, name in settings.items() if re.search(rf"\b{parameter}\b", report)]
     return ", ".join(names) or "its settings"
 
 

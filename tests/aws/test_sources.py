@@ -636,6 +636,22 @@ BY_HAND: dict[str, tuple[Change, str]] = {
         with_token(web_identity, "web", "\xff\xfe"),
         "the token in web_identity_token_file is not of the form",
     ),
+    "web identity's role by a variable": (
+        both(web_identity_of_environment, lambda world: world.setenv(AWS_ROLE_ARN="admin")),
+        "not valid: AWS_ROLE_ARN",
+    ),
+    "web identity's session by a variable": (
+        both(web_identity_of_environment, lambda world: world.setenv(AWS_ROLE_SESSION_NAME="x")),
+        "not valid: AWS_ROLE_SESSION_NAME",
+    ),
+    "web identity's file by a variable": (
+        both(web_identity_of_environment, lambda world: world.setenv(AWS_WEB_IDENTITY_TOKEN_FILE="/none\n")),
+        "AWS_WEB_IDENTITY_TOKEN_FILE: '/none\\n': No such file",
+    ),
+    "web identity without a role": (
+        both(web_identity_of_environment, lambda world: world.setenv(AWS_ROLE_ARN="")),
+        "AWS_ROLE_ARN",
+    ),
     "roles in a circle": (
         file(
             "config",
