@@ -49,7 +49,7 @@ class Face(Protocol):
 
     def plan(self, outcomes: Sequence[Outcome]) -> None: ...
 
-    def confirm(self, question: str, terminal: TextIO) -> bool: ...
+    def confirm(self, plan: str, question: str, terminal: TextIO) -> bool: ...
 
     def spinner(self, text: str, *, on: bool) -> AbstractContextManager[Callable[[str], None]]: ...
 
@@ -72,7 +72,7 @@ def apply(
     plan = Tally.of(jobs)
     if options.terminal and plan.changes:
         face.plan([job.outcome for job in jobs])
-        if not face.confirm(f"{plan}, in {_where(jobs)}. Apply?", options.terminal):
+        if not face.confirm(f"{plan}, in {_where(jobs)}", "Apply?", options.terminal):
             raise ImagectlError("interrupted", "not confirmed; nothing was sent", outcome="not-applied")
     about = About(options.manifest.sha256, str(options.shard), options.dry_run, len(jobs))
     with recorded(options.record_file, about, disk=disk) as record:

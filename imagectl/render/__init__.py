@@ -155,8 +155,8 @@ class Face:
         if len(changing) > _LONGEST_PLAN:
             self._say(f"... and {len(changing) - _LONGEST_PLAN} more images; --dry-run shows all")
 
-    def confirm(self, question: str, terminal: TextIO) -> bool:
-        """Ask on stderr, read the answer from `terminal`; nothing but yes is yes.
+    def confirm(self, plan: str, question: str, terminal: TextIO) -> bool:
+        """Ask on stderr, below what it is about; read the answer from `terminal`. Nothing but yes is yes.
 
         What was typed before the question stood there is no answer to it.
         """
@@ -164,8 +164,9 @@ class Face:
 
         with suppress(OSError, termios.error):  # no terminal any more: then no yes comes either
             termios.tcflush(terminal, termios.TCIFLUSH)
+        self._say(f"imagectl: {safe(plan)}")
         with suppress(OSError):
-            self._err.write(f"imagectl: {safe(question)} [y/N] ")
+            self._err.write(f"{safe(question)} [y/N] ")
             self._err.flush()
         return terminal.readline().strip().lower() in {"y", "yes"}
 

@@ -843,7 +843,7 @@ def test_on_a_terminal_it_asks(
     command = " ".join(program)
     shell = f"{command} apply {manifest}" if source == "file" else f"cat {manifest} | {command} apply"
     child = pexpect.spawn("/bin/sh", ["-c", shell], encoding="utf-8", timeout=20)
-    child.expect_exact("2 images: 2 to change, in account 123456789012, region us-east-1. Apply? [y/N] ")
+    child.expect_exact("2 images: 2 to change, in account 123456789012, region us-east-1\r\nApply? [y/N] ")
     assert "- Description:" in child.before.replace("\x1b[31m", "")
     assert "UpdateImage" not in service.operations
     child.send(answer)

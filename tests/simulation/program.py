@@ -104,7 +104,7 @@ class _Face(NamedTuple):
 
     def plan(self, outcomes: Sequence[Outcome]) -> None: ...
 
-    def confirm(self, question: str, terminal: TextIO) -> bool:
+    def confirm(self, plan: str, question: str, terminal: TextIO) -> bool:
         return True
 
     def spinner(self, text: str, *, on: bool) -> AbstractContextManager[Callable[[str], None]]:
