@@ -63,6 +63,7 @@ class Login:
     def __init__(self, connection: Connection, log: Log | None = None, *, alone: bool = True) -> None:
         self._connection = connection
         self._log = log
+        self._among = not alone and connection.profile is not None  # others, that may stand in a manifest
         self._empty = settings.forget_empty(os.environ)
         self._profile = settings.chosen_profile(connection.profile, os.environ) or "default"
         if not settings.uses_aws_login(self._profile if alone else None, os.environ):
@@ -182,6 +183,8 @@ class Login:
         if type(exc).__name__ == "ConfigParseError":
             return error.but(message=settings.unparsable(facts["path"], facts["error"]))
         if type(exc).__name__ == "ProfileNotFound":
+            if self._among:
+                return error.but(message=f"no profile {quote(self._profile)} is configured")
             set_ = [name for name in settings.PROFILE_VARIABLES if name in os.environ]
             by = "--profile" if self._connection.profile else set_[0]
             return error.but(message=f"{by} names no profile that is configured: {quote(self._profile)}")

@@ -308,10 +308,9 @@ def _job(entry: Entry, service: Paced, current: Image | None, *, read: float, si
         )
     else:
         planned = Outcome(result="not-applied", name=entry.update.name, region=service.region)
-        where = f"{service.region} ({whose})" if whose else service.region
         error = ImagectlError(
             "not-found",
-            f"no image {quote(entry.update.name)} in {where}",
+            f"no image {quote(entry.update.name)} in {service.region}",
             code="ResourceNotFound",
             operation="ListImages",
             image_name=entry.update.name,

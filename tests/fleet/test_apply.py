@@ -272,6 +272,7 @@ def test_profiles_that_cannot_log_in_are_named_with_their_line(run: Run, service
         "imagectl: error: line 2: Profile: ",
         "imagectl: error: line 4: Profile: ",
     ]
+    assert "--profile" not in result.stderr  # nobody gave that
     one = run("apply", "--yes", "-o", "json", stdin=lines({"ImageName": "my-image", "Profile": "none"}))
     failed = json.loads(one.stderr)["Error"]
     assert (one.code, failed["Kind"], failed["Problems"][0]["Line"]) == (4, "access", 1)
@@ -304,7 +305,7 @@ def test_images_of_several_accounts_are_told_apart(run: Run, accounts: dict[str,
     plan = run("apply", "--dry-run", stdin=manifest)
     assert "my-image (us-east-1, profile one, account 123456789012)\n" in plan.stdout
     assert "my-image (us-east-1, profile two, account 222222222222)\n" in plan.stdout
-    assert "no image 'none' in us-east-1 (profile two, account 222222222222)" in plan.stderr
+    assert "line 3: none (us-east-1, profile two, account 222222222222): no image 'none'" in plan.stderr
     found = [
         json.loads(line) for line in run("apply", "--yes", "-o", "json", stdin=manifest).stdout.splitlines()
     ]
