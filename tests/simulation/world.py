@@ -50,6 +50,7 @@ class Run:
     dead: str = ""
     error: ImagectlError | None = None  # what it ended with, on the whole
     calm: bool = False
+    given_up: bool = False  # an image that the service turned away again and again
     timeout: float = 0.0  # as it was asked for, where it waits
     undo: str = ""  # the path of its rollback file
     wanted: dict[tuple[Place, str], Values] = field(default_factory=dict)  # of which images
@@ -97,13 +98,13 @@ class World:
             self.scheduler.pass_until(self.scheduler.now + self.setup.nature.stale)
             self._process("same again")
         self._calm_down()
-        last = self._process("calm")
+        last = self._until_done("calm")
         if last.code == 0:
             self._process("idle")
         if self.setup.verb == "apply":
             for run in reversed(self.seen.runs[:]):
                 if run.undo and (written := self.disk.read(run.undo)):
-                    self._process("undo", manifest=written)
+                    self._until_done("undo", manifest=written)
         self.scheduler.pass_all()
         return self.seen
 
@@ -285,6 +286,16 @@ class World:
         for crash in self.scheduler.crashes:
             self.seen.crashes.append(f"run {run.number}: {type(crash).__name__}: {crash}")
         self.scheduler.crashes.clear()
+        return run
+
+    def _until_done(self, purpose: str, *, manifest: bytes = b"") -> Run:
+        """The same again, where an image was turned away for the rate until it was given up."""
+        for _ in range(3):
+            run = self._process(purpose, manifest=manifest)
+            errors = [told.error for told in self.seen.told if told.run == run.number]
+            run.given_up = any(error and error.is_throttle for error in errors)
+            if not run.given_up:
+                break
         return run
 
     def _calm_down(self) -> None:
