@@ -196,13 +196,9 @@ def test_keys_that_do_not_apply_are_left_out() -> None:
 
 
 def raised(error: ImagectlError) -> ImagectlError:
-    try:
-        try:
-            raise OSError(28, "full")  # noqa: TRY301 - the case in question
-        except OSError as exc:
-            raise error from exc
-    except ImagectlError as caught:
-        return caught
+    with pytest.raises(ImagectlError) as failure:
+        raise error from OSError(28, "full")
+    return failure.value
 
 
 FACTS: dict[str, Any] = {
@@ -280,11 +276,6 @@ def test_a_new_fact_makes_a_new_error(name: str) -> None:
 
 def test_a_cause_that_was_not_named_is_kept_too() -> None:
     """An error raised while another was handled, and renewed elsewhere, still leads to that one."""
-    try:
-        try:
-            raise OSError(28, "full")  # noqa: TRY301 - the case in question
-        except OSError:
-            raise ImagectlError("internal", "x")  # noqa: B904 - the case in question
-    except ImagectlError as caught:
-        error = caught
-    assert isinstance(error.but(message="y").__cause__, OSError)
+    error = ImagectlError("internal", "x")
+    error.__context__ = OSError(28, "full")
+    assert error.but(message="y").__cause__ is error.__context__

@@ -996,9 +996,10 @@ def test_a_rate_that_changes_is_followed() -> None:
     """Down at once, up within the run."""
     bucket = Bucket(50)
     paced(300, bucket, 0.01)
-    pace = Pace()
+    pace, now = Pace(), 0.0
     for interval in (0.05, 0.5, 0.05):
-        now = due = pace._next
+        now += pace.delay(now)
+        due = now
         for _ in range(400):
             now += pace.delay(now)
             pace.sent(now)

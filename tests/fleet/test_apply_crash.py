@@ -93,7 +93,7 @@ def has_sent(service: Service, count: int, process: "subprocess.Popen[bytes]") -
     return len(service.calls("UpdateImage")) >= count or process.poll() is not None
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(n, marks=pytest.mark.slow) for n in range(3, 6))])
 def test_kill_and_resume_and_undo(
     seed: int, start: Start, run: Run, service: Service, tmp_path: Path
 ) -> None:
@@ -209,7 +209,8 @@ def test_a_signal_before_anything_was_sent(start: Start, service: Service, tmp_p
     wait_for(lambda: bool(service.received))
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == 130
-    assert (tmp_path / "run.err").read_text() == "imagectl: error: interrupted; nothing was sent\n"
+    first = (tmp_path / "run.err").read_text().splitlines()[0]
+    assert first == "imagectl: error: interrupted; nothing was sent"
 
 
 @pytest.mark.parametrize("updating", [0, 2])
