@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
@@ -116,7 +117,7 @@ def tree(
     tree: Tree = typer.main.get_command(app)  # type: ignore[assignment]
     tree.entries, tree.listed, tree.groups = {**commands, **hidden}, commands, groups
     tree.runners, tree.layout, tree.built = runners, layout, {}
-    tree.definitions = _definitions(root.function, groups)
+    tree.function = root.function
     tree.commands = dict.fromkeys(commands, tree)  # for "did you mean": the names alone matter
     return tree
 
@@ -125,7 +126,13 @@ class _Page:
     """A help page: usage, what it does, examples, then the options by group."""
 
     help: str | None
-    definitions: Mapping[str, Option | Argument]
+    function: Function
+    groups: Mapping[Any, Function]
+
+    @property
+    def definitions(self) -> dict[str, Option | Argument]:
+        """What the parameters were annotated with, by their names: the kinds of their values."""
+        return {name: _definition(p) for name, p in _flattened(self.function, self.groups).items()}
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         arguments = [p for p in self.get_params(ctx) if p.param_type_name == "argument"]  # type: ignore[attr-defined]
@@ -241,7 +248,6 @@ def _looks_like_option_of(options: Collection[Any]) -> Callable[[str], bool]:
 class Tree(_Page, TyperGroup):
     """The program's commands, each built when it is asked for: no run pays for the others."""
 
-    definitions: Mapping[str, Option | Argument]
     entries: Mapping[str, Command]
     listed: Mapping[str, Command]
     groups: Mapping[Any, Function]
@@ -266,7 +272,7 @@ class Tree(_Page, TyperGroup):
         flat = _flat(entry.function, self.groups)
         one.command(name, cls=_Command, context_settings=settings, help=entry.help)(flat)
         command: _Command = typer.main.get_command(one)  # type: ignore[assignment]
-        command.definitions, command.layout = _definitions(entry.function, self.groups), self.layout
+        command.function, command.groups, command.layout = entry.function, self.groups, self.layout
         return command
 
     def page(self, name: str = "") -> str:
@@ -340,10 +346,6 @@ def _flat(function: Function, groups: Mapping[Any, Function]) -> Function:
     return parsed
 
 
-def _definitions(function: Function, groups: Mapping[Any, Function]) -> dict[str, Option | Argument]:
-    return {name: _definition(p) for name, p in _flattened(function, groups).items()}
-
-
 def _flattened(function: Function, groups: Mapping[Any, Function]) -> dict[str, inspect.Parameter]:
     """The parameters with those of a group in its place."""
     flat: dict[str, inspect.Parameter] = {}
@@ -352,6 +354,7 @@ def _flattened(function: Function, groups: Mapping[Any, Function]) -> dict[str, 
     return flat
 
 
+@cache
 def _parameters(function: Function) -> dict[str, inspect.Parameter]:
     return {name: p for name, p in inspect.signature(function).parameters.items() if name != "problems"}
 
