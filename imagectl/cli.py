@@ -168,7 +168,7 @@ Show one image: all that DescribeImage returns.
 
 Examples:
   imagectl show my-image
-  imagectl show my-image --query ImageStatus
+  description=$(imagectl show my-image --query Description -o text)
 """,
 )
 def show(
@@ -376,8 +376,10 @@ Bring many images to the state that a manifest declares.
 
 Examples:
   imagectl apply fleet.yaml --dry-run
+  imagectl list -o yaml > fleet.yaml   # edit it, and apply it
   imagectl apply fleet.jsonl --yes --rollback-file undo.jsonl
-  imagectl list -o json | imagectl apply --dry-run
+  imagectl list --name-contains torch --query \\
+    'Images[].{ImageName: ImageName, Description: `Team A`}' | imagectl apply
 
 A manifest is JSON Lines, JSON or YAML: ImageName or ImageArn, and Description, DisplayName, RoleArn,
 of which null deletes and absent leaves alone. Images that are as declared are not sent: after any
