@@ -430,6 +430,7 @@ def apply(
     from imagectl.fleet.plan import Shard
     from imagectl.fleet.sender import FleetOptions
 
+    manifest = read_manifest(file, connection, problems)
     if max_unsettled is not None and not manner.wait:
         problems.append(Problem("--max-unsettled", "needs --wait"))
     terminal = None if yes or manner.dry_run else terminal_of(of_stdin=file != "-")
@@ -440,7 +441,7 @@ def apply(
     if record_file is not None and record_file == rollback_file:
         problems.append(Problem(record.OPTION, f"must be another file than {rollback.OPTION}"))
     options = ApplyOptions(
-        manifest=read_manifest(file, connection, problems),
+        manifest=manifest,
         profile=connection.profile,
         region=connection.region,
         shard=Shard(*shard_of(shard, problems)),
