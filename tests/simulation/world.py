@@ -67,7 +67,7 @@ class Seen:
     trace: list[tuple[Any, ...]] = field(default_factory=list)
     crashes: list[str] = field(default_factory=list)
     happened: Counter[str] = field(default_factory=Counter)
-    meddled: set[tuple[Place, str]] = field(default_factory=set)
+    meddled: Counter[tuple[Place, str]] = field(default_factory=Counter)  # how often, by somebody else
     unrecorded: list[str] = field(default_factory=list)  # what was sent without being in a rollback file
     reads_failed: set[int] = field(default_factory=set)  # the runs
 
@@ -218,7 +218,7 @@ class World:
         if self.calm or not self.seen.backends[target.place].meddle(event.kind, target.name, target.wanted):
             return
         self.seen.happened[event.kind] += 1
-        self.seen.meddled.add((target.place, target.name))
+        self.seen.meddled[target.place, target.name] += 1
 
     def _unstartable(self, number: int) -> bool:
         for event in self.setup.events:
@@ -271,6 +271,7 @@ class World:
         # Steps are each process's own; what is counted else goes on from run to run.
         self.scheduler.alarm = self._steps[0].at if self._steps and not self.calm else 0
         before = {number: signal.getsignal(number) for number in program.SIGNALS}
+        signal.pthread_sigmask(signal.SIG_BLOCK, program.SIGNALS)  # a real one waits: it is not for who plays
         try:
             self.scheduler.run(
                 lambda: program.main(self, run, manifest or manifest_of(self.setup)),
@@ -279,6 +280,7 @@ class World:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, program.SIGNALS)
         run.dead, run.ended = self.scheduler.dead, self.scheduler.now
         self.log("exit", run.code, run.dead)
         if run.dead == "power":
