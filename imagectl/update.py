@@ -240,6 +240,7 @@ def pause_after(waited: float) -> float:
 # How long a request whose reply was lost is given to show in DescribeImage, in seconds: reads may be
 # stale for some seconds, an update takes up to half a minute.
 _GRACE_UNSEEN, _GRACE_UPDATING = 6.0, 60.0
+_EARLY = 2.0  # an update takes longer, so that a first look by then shows what it began with
 
 
 def _find_out(
@@ -251,7 +252,7 @@ def _find_out(
     past believing; a read that fails, an image that is gone, an update that doesn't end, or a request that
     may still come (`late`) leaves it unknown.
     """
-    moved = False
+    moved = seen = False
     with suppress(ImagectlError):  # a look that fails for good
         for image, _, waited in looks(look_at(service, update.name), clock, _GRACE_UPDATING):
             if image is not None:
@@ -259,6 +260,9 @@ def _find_out(
                 if not diff(image, update):
                     return image
                 moved = moved or image.status in MOVING
+                if not seen:
+                    # Where nothing was seen for a while, somebody else may have changed it after us.
+                    seen, late = True, late or waited > _EARLY
                 # Before it was seen moving, it may be an earlier update's failure.
                 failed = image.status == "UPDATE_FAILED" and moved
                 if failed or (waited >= _GRACE_UNSEEN and image.status not in MOVING):
