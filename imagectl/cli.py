@@ -459,7 +459,7 @@ def apply(
             timeout=manner.timeout,
         ),
     )
-    for entry in options.manifest.entries[:1]:
+    for entry in manifest.entries[:1]:
         expected = replace(Outcome.expected(entry.update, read=True), line=entry.line)
         problems += presentation.misfits(expected.as_json())
 

@@ -896,6 +896,6 @@ except ImagectlError as error:
 """
     done = subprocess.run([PYTHON, "-c", script], check=True, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == (
-        f"usage\nthe sandbox is an extra, and is not installed\nto add it: {adding('sandbox')}\n",
+        f"usage\nthe sandbox is an extra, and is not installed\nto add it:\n{adding('sandbox')}\n",
         "",
     )
