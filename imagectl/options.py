@@ -133,9 +133,10 @@ def _manner(
 ) -> Manner:
     if detailed_exitcode and not dry_run:
         problems.append(Problem("--detailed-exitcode", "needs --dry-run"))
-    if timeout is not None and not (wait or dry_run):
-        problems.append(Problem("--timeout", "needs --wait"))
+    before = len(problems)
     seconds = seconds_of("--timeout", TIMEOUT if timeout is None else timeout, problems)
+    if timeout is not None and not (wait or dry_run) and len(problems) == before:
+        problems.append(Problem("--timeout", "needs --wait"))
     return Manner(dry_run, detailed_exitcode, wait, seconds)
 
 
