@@ -56,7 +56,10 @@ CASES: dict[str, tuple[list[str], Callable[[Service], None]]] = {
     "0-wait": (["wait", "my-image"], nothing),
     "2-query": ([*UPDATE, "--query", "abs(ImageName)"], nothing),
     "2-values": (["update", "a_b", "--description", "", "--role-arn", "x"], nothing),
-    "2-flags": (["update", "my-image", "--delete-property", "RoleArn", "--timeout", "soon"], nothing),
+    "2-flags": (
+        ["update", "my-image", "--delete-property", "RoleArn", "--wait", "--timeout", "soon"],
+        nothing,
+    ),
     "2-parse": (["update", "my-image", "--descripton", "x"], nothing),
     "3-not-found": (["update", "no-such", "--description", "x"], nothing),
     "4-denied": (
@@ -82,7 +85,7 @@ CASES: dict[str, tuple[list[str], Callable[[Service], None]]] = {
         UPDATE,
         lost_for_good,
     ),
-    "8-pending": ([*UPDATE, "--wait", "--timeout", "0"], settling(updating_reads=100)),
+    "8-pending": ([*UPDATE, "--wait", "--timeout", "1"], settling(updating_reads=100)),
     "10-detailed-exitcode": ([*UPDATE, "--dry-run", "--detailed-exitcode"], nothing),
 }
 
