@@ -19,7 +19,7 @@ from imagectl.update import Clock
 
 T = TypeVar("T")
 
-STARVED = 20  # throttles in a row, the last dozen ten seconds apart: nothing at all is admitted
+_STARVED = 120.0  # seconds of throttles alone, however many threads ask: nothing at all is admitted
 _LOOKS = 3  # throttles of one look among many: the next look is another chance
 
 
@@ -47,6 +47,11 @@ class Paced:
         """How many updates in a row were turned away."""
         return self._lanes["UpdateImage"].throttles
 
+    @property
+    def is_starved(self) -> bool:
+        """Whether no update is let through at all."""
+        return self._lanes["UpdateImage"].starved >= _STARVED
+
     def update(self, update: ImageUpdate, progress: Progress) -> str:
         """Send one UpdateImage, once, whose turn it is."""
         return self._lanes["UpdateImage"].call(lambda: self._service.update(update, progress))
@@ -68,7 +73,7 @@ class Paced:
             except ImagectlError as error:
                 if error.is_throttle:
                     throttles += 1
-                    if lane.throttles >= STARVED or (within and throttles >= _LOOKS):
+                    if lane.starved >= _STARVED or (within and throttles >= _LOOKS):
                         raise
                     continue
                 tries += 1
@@ -89,6 +94,8 @@ class _Lane:
         self._clock, self._pace = clock, Pace()
         self._turn, self._lock = threads.lock(), threads.lock()
         self.throttles = 0  # in a row
+        self.starved = 0.0  # seconds that the row takes by now
+        self._since = 0.0  # when it began
 
     def turn(self, stop: Event) -> bool:
         """Wait until a request may go; False where `stop` came first."""
@@ -119,6 +126,10 @@ class _Lane:
 
     def _answered(self, sent: float, *, throttled: bool) -> None:
         with self._lock:
+            now = self._clock.now()
             self.throttles = self.throttles + 1 if throttled else 0
+            if self.throttles <= 1:
+                self._since = now
+            self.starved = now - self._since
             told = self._pace.throttled if throttled else self._pace.admitted
-            told(sent, self._clock.now())
+            told(sent, now)

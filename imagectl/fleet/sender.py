@@ -13,7 +13,7 @@ from imagectl.errors import Applied, ImagectlError
 from imagectl.fleet import rollback as rollbacks
 from imagectl.fleet.guard import unexpected
 from imagectl.fleet.manifest import Entry
-from imagectl.fleet.paced import STARVED, Paced, backoff
+from imagectl.fleet.paced import Paced, backoff
 from imagectl.fleet.pool import Event, Threads
 from imagectl.fleet.settling import Waiting, Watcher
 from imagectl.image import MOVING, Change, Image, ImageUpdate, Outcome, Progress, diff
@@ -241,7 +241,7 @@ class Sender:
 
     def _is_again(self, sending: _Sending) -> bool:
         service = sending.job.service
-        throttled = sending.throttles >= self._options.most_throttles or service.throttles >= STARVED
+        throttled = sending.throttles >= self._options.most_throttles or service.is_starved
         return sending.tries < service.attempts and not throttled
 
     def _look_up(self, sending: _Sending, error: ImagectlError) -> str:

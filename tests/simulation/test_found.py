@@ -93,6 +93,9 @@ FOUND = {
         "apply", Event("no more threads", 1, "thread"), Event("Ctrl-C", 30, "step"), wait=False
     ),
     "a hangup": world("apply", Event("SIGHUP", 1, "UpdateImage"), images=3),
+    "many threads are throttled at the same time": world(
+        "apply", wanted=ROLE, images=30, rates={"DescribeImage": 2.0}, concurrency=32
+    ),
     "reads are throttled": world("apply", wanted=ROLE, images=8, rates={"DescribeImage": 0.5}),
 }
 
