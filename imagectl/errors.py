@@ -1,7 +1,6 @@
-"""The one error type, and the one table from an AWS code or an exception's class to kind and exit code.
+"""The one error type: what went wrong, as a value, and which exit code each kind of failure has.
 
-Owns which failure is of which kind. Must not import anything of AWS: classes are rows by their name, and
-a test walks botocore's tree to see that none lacks a row.
+Must not import anything of AWS: which of its failures is of which kind is told by aws/failures.
 """
 
 import signal

@@ -202,7 +202,7 @@ class Sender:
         if job.outcome.error:
             return job.outcome
         arn = None
-        if job.current.status in MOVING and (sending.changes or self._options.wait):
+        if job.current.status in MOVING:  # what it shows is about to change, be it as declared or not
             self._look_again(sending)
         while sending.changes and not arn:
             if job.service.turn(self._stop):
