@@ -79,7 +79,8 @@ def unknown_is_what_nobody_can_know(seen: Seen) -> Iterator[str]:
         elif told.run not in seen.reads_failed and not seen.setup.nature.rates.get("DescribeImage"):
             late = [r for r in doubtful if r.fate in _LATE]
             long = seen.setup.nature.takes[1] > 10 or (told.place, told.name) in seen.meddled
-            if not late and not long and told.name not in seen.setup.nature.trims:
+            blind = seen.setup.stall or told.name in seen.setup.nature.trims  # looked late, or in vain
+            if not (late or long or blind):
                 yield f"{_said(told)}, but a look says more"
 
 
