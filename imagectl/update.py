@@ -215,13 +215,14 @@ def looks(look: Callable[[float], Image], clock: Clock, limit: float) -> Iterato
     start = clock.now()
     while True:
         image = failure = None
+        asked = clock.now() - start  # what it shows is no newer than that
         try:
-            image = look(time_to_look(limit - (clock.now() - start)))
+            image = look(time_to_look(limit - asked))
         except ImagectlError as error:
             if error.kind not in PASSING:
                 raise
             failure = error
-        yield Look(image, failure, clock.now() - start)
+        yield Look(image, failure, asked)
         waited = clock.now() - start
         if waited >= limit:
             return
