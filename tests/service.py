@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, cast
 
 ACCOUNT = "123456789012"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/Other"  # one that no image has
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,13 @@ class Service:
             "LastModifiedTime": 1750000000.0,
             "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/SageMakerRole",
             **fields,
+        }
+
+    def state(self) -> dict[str, tuple[str | None, ...]]:
+        """What each image has of what an update can set: description, display name, role."""
+        return {
+            name: tuple(image.get(key) for key in ("Description", "DisplayName", "RoleArn"))
+            for name, image in self.images.items()
         }
 
     def answer(self, operation: str, *replies: Reply, times: int = 1) -> None:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from conftest import ENVIRONMENT, Run
-from service import ACCOUNT, IN_USE, PORTAL, Reply, Service, error
+from service import ACCOUNT, IN_USE, PORTAL, ROLE, Reply, Service, error
 
 ARN = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:image/my-image"
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/Other"
 
 
 @pytest.mark.parametrize(

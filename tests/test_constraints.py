@@ -8,6 +8,7 @@ import pytest
 from conftest import Run
 from hypothesis import given
 from hypothesis import strategies as st
+from service import ROLE
 
 from imagectl.constraints import LIMITS, python_pattern, violations, wrong
 from imagectl.image import DELETABLE, PROPERTIES, STATUSES, ImageArn, ImageUpdate
@@ -15,7 +16,6 @@ from imagectl.image import DELETABLE, PROPERTIES, STATUSES, ImageArn, ImageUpdat
 MODEL: Any = botocore.session.get_session().get_service_model("sagemaker")
 UPDATE = MODEL.operation_model("UpdateImage").input_shape
 LIST = MODEL.operation_model("ListImages").input_shape
-ROLE = "arn:aws:iam::123456789012:role/R"
 
 
 @pytest.mark.parametrize("name", sorted(LIMITS))

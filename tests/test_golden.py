@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 from conftest import Run
-from service import DROPPED, IN_USE, PORTAL, THROTTLED, Reply, Service, error
+from service import DROPPED, IN_USE, PORTAL, ROLE, THROTTLED, Reply, Service, error
 
 GOLDEN = Path(__file__).parent / "golden"
 UPDATE = ["update", "my-image", "--description", "new", "--max-attempts", "1"]
-ROLE = "arn:aws:iam::123456789012:role/Other"
 
 
 def denied(action: str, resource: str) -> Reply:

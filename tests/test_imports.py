@@ -39,8 +39,6 @@ SDK = {
 # Of the standard library: each takes as long as several modules of ours.
 SLOW = {"asyncio", "concurrent.futures", "email", "http.client", "importlib.metadata", "ssl", "unittest"}
 
-needs_apply = pytest.mark.skipif("apply" not in COMMANDS, reason="there is no such command yet")
-
 
 def imported(*argv: str, code: int = 0) -> set[str]:
     """The modules that `imagectl ARGV` imports, packages too; its output goes to pipes."""
@@ -120,14 +118,12 @@ def test_calls_import_the_sdk_only(argv: tuple[str, ...], output: str, service: 
     assert service.received
 
 
-@needs_apply
 def test_apply_rejects_a_manifest_without_the_sdk(tmp_path: Path) -> None:
     manifest = tmp_path / "images.jsonl"
     manifest.write_text('{"ImageName": "a_b", "Description": "x"}\n')
     assert not imported("apply", str(manifest), code=2) & (HEAVY | {"botocore", "jmespath", "platformdirs"})
 
 
-@needs_apply
 @pytest.mark.parametrize("output", ["text", "json", "name"])
 def test_apply_imports_yaml_for_yaml_only(output: str, service: Service, tmp_path: Path) -> None:
     """JSON Lines need no YAML, and records in a pipe no rich."""
@@ -139,7 +135,6 @@ def test_apply_imports_yaml_for_yaml_only(output: str, service: Service, tmp_pat
     assert service.received
 
 
-@pytest.mark.skipif("completion" not in COMMANDS, reason="there is no such command yet")
 def test_a_completion_script_needs_no_sdk() -> None:
     assert not imported("completion", "bash") & (HEAVY | {"botocore", "jmespath", "platformdirs"})
 

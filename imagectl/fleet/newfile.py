@@ -80,7 +80,7 @@ def _sync_directory(path: str, disk: Disk) -> None:
 
     Not every file system can be told so of a directory (CIFS, FUSE): those that say it can't are believed.
     """
-    fd = disk.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY)  # noqa: PTH120
+    fd = disk.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY)  # noqa: PTH120 - as typed, no Path needed
     try:
         disk.fsync(fd)
     except OSError as exc:

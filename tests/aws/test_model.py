@@ -28,12 +28,12 @@ from botocore.exceptions import (
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.session import Session
 from cut_model import OPERATIONS, is_locked
+from service import ROLE
 
 from imagectl.aws import model
 
 NO_ENDPOINT = (EndpointProviderError, EndpointVariantError)
 CLIENT_ID = "arn:aws:signin:::devtools/same-device"
-ROLE = "arn:aws:iam::123456789012:role/images"
 Calls = list[tuple[str, dict[str, Any]]]
 IMAGE_CALLS: Calls = [
     (

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import Run
 from identity import World
-from service import Service
+from service import ROLE, Service
 
-ROLE = "arn:aws:iam::123456789012:role/deploy"
 NONSENSE = "non sense!"
 Cell = Callable[[str, object], None]
 

@@ -17,7 +17,7 @@ from conftest import Run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory import Memory, applied
-from service import ACCOUNT, DROPPED, IN_USE, LOST, THROTTLED, Service, error
+from service import ACCOUNT, DROPPED, IN_USE, LOST, ROLE, THROTTLED, Service, error
 
 from imagectl import image as nouns
 from imagectl.errors import ImagectlError
@@ -27,8 +27,6 @@ from imagectl.fleet.rate import Pace
 from imagectl.fleet.rollback import RollbackFile
 from imagectl.image import ImageArn, ImageUpdate
 from imagectl.update import Clock
-
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/other"
 
 
 def lines(*entries: Mapping[str, Any]) -> bytes:
@@ -49,13 +47,6 @@ def records(text: str) -> dict[str, dict[str, Any]]:
     found = [json.loads(line) for line in text.splitlines()]
     assert max(Counter(record["ImageName"] for record in found).values(), default=1) == 1
     return {record["ImageName"]: record for record in found}
-
-
-def state(service: Service) -> dict[str, tuple[Any, ...]]:
-    return {
-        name: tuple(image.get(key) for key in ("Description", "DisplayName", "RoleArn"))
-        for name, image in service.images.items()
-    }
 
 
 # What is sent, and what is told.
@@ -407,9 +398,9 @@ def test_an_image_that_is_not_as_expected_is_not_touched(run: Run, service: Serv
     assert "Description is 'old', expected was 'other'" in failed["Message"]
     assert "DisplayName is 'shown', expected was not there" in failed["Message"]
     assert "RoleArn is" in failed["Message"]
-    assert state(service)["image-1"][0] == "old"
+    assert service.state()["image-1"][0] == "old"
     assert run("apply", "--yes", "--ignore-expected", stdin=manifest).code == 0
-    assert state(service)["image-1"][0] == "new"
+    assert service.state()["image-1"][0] == "new"
 
 
 def test_what_is_as_declared_needs_no_guard(run: Run, service: Service) -> None:
@@ -428,13 +419,13 @@ def test_an_undo_leaves_what_somebody_else_changed_since(run: Run, service: Serv
     result = run("apply", str(undo), "--yes", "-o", "json")
     assert result.code == 7
     assert [name for name, one in records(result.stdout).items() if "Error" in one] == ["image-1"]
-    assert [state(service)[f"image-{n}"][:2] for n in range(3)] == [
+    assert [service.state()[f"image-{n}"][:2] for n in range(3)] == [
         ("old", None),
         ("by a stranger", "New"),
         ("old", None),
     ]
     assert run("apply", str(undo), "--yes", "--ignore-expected").code == 0
-    assert state(service)["image-1"][:2] == ("old", None)
+    assert service.state()["image-1"][:2] == ("old", None)
 
 
 @pytest.mark.parametrize("age", [0, 10])
@@ -480,7 +471,7 @@ def test_most_unsettled_needs_a_wait(run: Run, service: Service) -> None:
 def test_rollback_lines_of_older_versions_still_undo(run: Run, service: Service) -> None:
     line = {"Rollback": True, "ImageArn": service.arn("my-image"), "Region": "us-east-1", "Description": "x"}
     assert run("apply", "--yes", stdin=lines(line)).code == 0
-    assert state(service)["my-image"][0] == "x"
+    assert service.state()["my-image"][0] == "x"
 
 
 # Failures of single images.
@@ -536,7 +527,7 @@ def test_what_passes_is_repeated(replies: list[Any], run: Run, service: Service)
     service.answer("UpdateImage", *replies)
     result = run("apply", "--yes", stdin=renamed(3))
     assert result.code == 0
-    assert {state(service)[f"image-{n}"][0] for n in range(3)} == {"new"}
+    assert {service.state()[f"image-{n}"][0] for n in range(3)} == {"new"}
     assert len(service.calls("UpdateImage")) == 3 + len(replies)
 
 
@@ -592,7 +583,7 @@ def test_rollback_lines_are_on_disk_before_the_request(run: Run, service: Servic
     """Private, one line for each image that is sent, and its apply restores all."""
     fleet(service, 12)
     service.add("bare")
-    before = state(service)
+    before = service.state()
     undo = tmp_path / "undo.jsonl"
     unseen: list[str] = []
 
@@ -609,9 +600,9 @@ def test_rollback_lines_are_on_disk_before_the_request(run: Run, service: Servic
     assert len(undo.read_text().splitlines()) == 14
     service.on_update = lambda: None
     assert unseen == []
-    assert state(service) != before
+    assert service.state() != before
     assert run("apply", str(undo), "--yes").code == 0
-    assert state(service) == before
+    assert service.state() == before
 
 
 def test_an_existing_rollback_file_is_refused(run: Run, service: Service, tmp_path: Path) -> None:
@@ -816,7 +807,7 @@ def test_regions_and_profiles_are_each_connected_once(
         }  # fmt: skip
         assert (service.operations.count("ListImages"), west.operations.count("ListImages")) == (1, 1)
         assert run("apply", "--yes", str(undo)).code == 0
-        assert (state(west)["west"][0], state(service)["image-0"][0]) == ("old", "old")
+        assert (west.state()["west"][0], service.state()["image-0"][0]) == ("old", "old")
     finally:
         west.close()
 
@@ -1022,7 +1013,7 @@ def test_a_throttling_service_gets_each_image_once(run: Run, service: Service) -
     result = run("apply", "--yes", "-o", "json", stdin=renamed(120))
     assert result.code == 0
     assert {r["Outcome"] for r in records(result.stdout).values()} == {"requested"}
-    assert {state(service)[f"image-{n}"][0] for n in range(120)} == {"new"}
+    assert {service.state()[f"image-{n}"][0] for n in range(120)} == {"new"}
     assert len(service.calls("UpdateImage")) <= 1.5 * 120
 
 

@@ -41,7 +41,7 @@ def start(program: list[str], tmp_path: Path) -> Iterator[Start]:
         process.wait()
 
 
-def fleet(service: Service, count: int) -> dict[str, dict[str, Any]]:
+def mixed_fleet(service: Service, count: int) -> dict[str, dict[str, Any]]:
     """Images with every mixture of properties; what a manifest declares of them."""
     wanted: dict[str, dict[str, Any]] = {}
     for number in range(count):
@@ -62,13 +62,6 @@ def fleet(service: Service, count: int) -> dict[str, dict[str, Any]]:
 def write(path: Path, wanted: dict[str, dict[str, Any]]) -> str:
     path.write_text("".join(f"{json.dumps({'ImageName': name, **one})}\n" for name, one in wanted.items()))
     return str(path)
-
-
-def state(service: Service) -> dict[str, dict[str, Any]]:
-    return {
-        name: {key: image[key] for key in PROPERTIES if key in image}
-        for name, image in service.images.items()
-    }
 
 
 def is_as_declared(service: Service, name: str, wanted: dict[str, Any]) -> bool:
@@ -103,8 +96,8 @@ def test_kill_and_resume_and_undo(
     of all runs, newest first, restore every image.
     """
     chance = random.Random(seed)
-    wanted = fleet(service, 90)
-    manifest, before = write(tmp_path / "manifest.jsonl", wanted), state(service)
+    wanted = mixed_fleet(service, 90)
+    manifest, before = write(tmp_path / "manifest.jsonl", wanted), service.state()
     service.updating_reads = seed % 2
     again: list[str] = []
     unrecorded: list[str] = []
@@ -143,7 +136,7 @@ def test_kill_and_resume_and_undo(
         if (tmp_path / f"undo-{number}").exists():
             undone = run("apply", str(tmp_path / f"undo-{number}"), "--yes", "--wait")
             assert undone.code == 0, undone.stderr
-    assert state(service) == before
+    assert service.state() == before
 
 
 @pytest.mark.parametrize(
@@ -153,7 +146,7 @@ def test_the_first_signal_drains(
     number: signal.Signals, code: int, start: Start, service: Service, tmp_path: Path
 ) -> None:
     """Nothing new is sent; what is under way is finished and reported; every image has its record."""
-    wanted = fleet(service, 60)
+    wanted = mixed_fleet(service, 60)
     manifest = write(tmp_path / "manifest.jsonl", wanted)
     service.answer("UpdateImage", Reply(carry_out=True, delay=0.05), times=60)
     process = start("apply", manifest, "--yes", "--concurrency", "4", "-o", "json")
@@ -176,7 +169,7 @@ def test_the_first_signal_drains(
 
 def test_the_second_signal_ends_at_once(start: Start, service: Service, tmp_path: Path) -> None:
     """And names the images whose update is on its way."""
-    manifest = write(tmp_path / "manifest.jsonl", fleet(service, 20))
+    manifest = write(tmp_path / "manifest.jsonl", mixed_fleet(service, 20))
     service.answer("UpdateImage", Reply(carry_out=True, delay=30), times=20)
     process = start("apply", manifest, "--yes", "--concurrency", "3", "-o", "json")
 
@@ -192,7 +185,7 @@ def test_the_second_signal_ends_at_once(start: Start, service: Service, tmp_path
 
 def test_a_signal_ends_a_wait(start: Start, service: Service, tmp_path: Path) -> None:
     """What was accepted is reported as requested; nobody waits for it any longer."""
-    wanted = fleet(service, 3)
+    wanted = mixed_fleet(service, 3)
     manifest = write(tmp_path / "manifest.jsonl", wanted)
     service.updating_reads = 10_000
     process = start("apply", manifest, "--yes", "--wait", "-o", "json")
@@ -203,7 +196,7 @@ def test_a_signal_ends_a_wait(start: Start, service: Service, tmp_path: Path) ->
 
 
 def test_a_signal_before_anything_was_sent(start: Start, service: Service, tmp_path: Path) -> None:
-    manifest = write(tmp_path / "manifest.jsonl", fleet(service, 3))
+    manifest = write(tmp_path / "manifest.jsonl", mixed_fleet(service, 3))
     service.answer("ListImages", Reply(carry_out=True, delay=30))
     process = start("apply", manifest, "--yes")
     wait_for(lambda: bool(service.received))
@@ -216,7 +209,7 @@ def test_a_signal_before_anything_was_sent(start: Start, service: Service, tmp_p
 @pytest.mark.parametrize("updating", [0, 2])
 def test_two_at_the_same_time(updating: int, start: Start, service: Service, tmp_path: Path) -> None:
     """Two applies of one manifest end in the declared state, and both say so."""
-    wanted = fleet(service, 40)
+    wanted = mixed_fleet(service, 40)
     manifest = write(tmp_path / "manifest.jsonl", wanted)
     service.updating_reads = updating
     first, second = (start("apply", manifest, "--yes", "-o", "json", name=name) for name in ("one", "two"))
@@ -228,7 +221,7 @@ def test_two_at_the_same_time(updating: int, start: Start, service: Service, tmp
 
 def test_shards_at_the_same_time(start: Start, service: Service, tmp_path: Path) -> None:
     """Runners of a matrix do one manifest together: each image is sent exactly once."""
-    manifest = write(tmp_path / "manifest.jsonl", fleet(service, 60))
+    manifest = write(tmp_path / "manifest.jsonl", mixed_fleet(service, 60))
     processes = [start("apply", manifest, "--yes", "--shard", f"{k}/3", name=str(k)) for k in (1, 2, 3)]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
     assert Counter(body["ImageName"] for body in service.calls("UpdateImage")) == {
@@ -238,7 +231,7 @@ def test_shards_at_the_same_time(start: Start, service: Service, tmp_path: Path)
 
 def test_a_signal_that_is_ignored_stays_so(program: list[str], service: Service, tmp_path: Path) -> None:
     """As under nohup, where a Ctrl-C is meant for others."""
-    manifest = write(tmp_path / "manifest.jsonl", fleet(service, 20))
+    manifest = write(tmp_path / "manifest.jsonl", mixed_fleet(service, 20))
     service.answer("UpdateImage", Reply(carry_out=True, delay=0.02), times=20)
     process = subprocess.Popen(
         [*program, "apply", manifest, "--yes"],

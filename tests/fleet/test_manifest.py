@@ -10,14 +10,13 @@ import yaml
 from conftest import Run
 from hypothesis import given
 from hypothesis import strategies as st
-from service import Service
+from service import ROLE, Service
 
 from imagectl.errors import Problem
 from imagectl.fleet.manifest import READ_ONLY, Entry, Manifest, parse
 from imagectl.image import ImageArn
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:image/"
-ROLE = "arn:aws:iam::123456789012:role/images"
 MARKED = "a byte order mark (U+FEFF) stands in mid-file, as where files were put together"
 # What `aws sagemaker update-image --generate-cli-skeleton` prints; test_aws_cli.py asks the real one.
 SKELETON = """{

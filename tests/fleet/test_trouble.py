@@ -15,13 +15,12 @@ from typing import Any
 import pytest
 from conftest import Run
 from memory import THROTTLED, Memory, applied
-from service import ACCOUNT, Service, error
+from service import ACCOUNT, ROLE, Service, error
 
 from imagectl.errors import ImagectlError
 from imagectl.fleet.pool import THREADS, Threads
 from imagectl.image import Outcome
 
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/new"
 OLD = f"arn:aws:iam::{ACCOUNT}:role/old"
 
 

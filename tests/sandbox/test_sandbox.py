@@ -23,6 +23,7 @@ import pexpect
 import pytest
 from conftest import Run
 from moto.sagemaker.responses import SageMakerResponse
+from service import ROLE
 
 from imagectl import VERSION_LINE
 from imagectl.errors import ImagectlError
@@ -30,7 +31,6 @@ from imagectl.installed import adding
 from imagectl.sandbox import Sandbox, run_command, serve
 from imagectl.sandbox.service import MAGIC, ORDINARY
 
-ROLE = "arn:aws:iam::123456789012:role/images"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:image/"
 SECONDS = 5.0
 NAME_PATTERN = "[a-zA-Z0-9]([-.]?[a-zA-Z0-9]){0,62}"
