@@ -25,7 +25,7 @@ ENVIRONMENT = {
 }
 # What a machine's own settings could change in a test.
 _FOREIGN = ("AWS_", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "GITHUB_", "COLUMNS", "XDG_", "BOTO", "REQUESTS_")
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+_FOREIGN_TOO = ("CI", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
 class Result(NamedTuple):
@@ -41,7 +41,7 @@ Run = Callable[..., Result]
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """No test sees this machine's AWS configuration, cache, or terminal."""
     for name in list(os.environ):
-        if name.startswith(_FOREIGN) or name.upper() in _PROXIES:
+        if name.startswith(_FOREIGN) or name.upper() in _FOREIGN_TOO:
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     mine = {**ENVIRONMENT, "HOME": str(home), "TERM": "xterm-256color"}
