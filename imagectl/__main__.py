@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     stdout, stderr = _stream(sys.stdout, "stdout"), _stream(sys.stderr, "stderr")
     try:
         return _main(argv, stdout, stderr)
-    except KeyboardInterrupt as stop:  # outside of what `_main` watches: nothing was sent yet, or all is told
+    except KeyboardInterrupt as stop:  # outside of `_main`: nothing was sent yet, or the result is printed
         kind = _kind(stop)
         _say(stderr, f"imagectl: error: {kind}")
         return EXIT_CODES[kind]
@@ -105,7 +105,7 @@ def _fail(error: ImagectlError, face: "Face", progress: "Progress") -> int:
                 "unknown": "whether the update was applied is not known",
             }[progress.outcome]
             error = error.but(message=f"{error.message}; {known}")
-    with suppress(ImagectlError):  # what else was written is told as far as it can be
+    with suppress(ImagectlError):  # the error comes first, even if results can't be written
         face.flush()
     if face.log:
         _trace(error, face.log)

@@ -117,22 +117,23 @@ def update(
     problems += presentation.misfits(expected.as_json())
 
     def run(face: Face, progress: Progress) -> int:
-        from imagectl import update as verb
         from imagectl.aws.connect import connect
+        from imagectl.update import Clock, Options
+        from imagectl.update import run as update_image
 
-        options = verb.Options(
+        options = Options(
             dry_run=manner.dry_run, if_changed=if_changed, wait=manner.wait, timeout=manner.timeout
         )
         progress.name, progress.resume = name, f"imagectl wait {name}"
         service = connect(connection, arn=arn, log=face.log)
         progress.resume = _wait_command(name, connection, service.region)
         with _helpful(service, progress), face.spinner(name, on=manner.wait) as watch:
-            outcome = verb.run(
+            outcome = update_image(
                 service,
                 wanted_update,
                 options,
                 progress=progress,
-                clock=verb.Clock(),
+                clock=Clock(),
                 watch=watch,
                 announce=face.show_changes,
             )
@@ -281,7 +282,7 @@ def list_(
         if len(connections) == 1:
             face.images(islice(read(connect(connections[0], log=face.log)), most))
             return 0
-        from imagectl.fleet.survey import survey  # only who asks for several places pays for it
+        from imagectl.fleet.survey import survey  # here: most lists are of one place
 
         logins = Logins(face.log)
         images, failure = survey(connections, lambda there: logins.login(there).service(there.region), read)
@@ -330,8 +331,8 @@ def wait(
     patience = seconds_of("--timeout", timeout, problems)
 
     def one(face: Face, progress: Progress) -> int:
-        from imagectl import update as verb
         from imagectl.aws.connect import connect
+        from imagectl.update import Clock, settle
 
         ((name, arn),) = typed
         progress.name, progress.resume = name, f"imagectl wait {name}"
@@ -339,15 +340,13 @@ def wait(
         progress.resume = _wait_command(name, connection, service.region)
         progress.known = f"{name} was not seen settled"
         with _helpful(service, progress), face.spinner(name, on=True) as watch:
-            settled = verb.settle(
-                service, ImageUpdate(name, {}), timeout=patience, clock=verb.Clock(), watch=watch
-            )
+            settled = settle(service, ImageUpdate(name, {}), timeout=patience, clock=Clock(), watch=watch)
         face.settled(settled)
         return 0
 
     def several(face: Face, progress: Progress) -> int:
         from imagectl.aws.connect import Login
-        from imagectl.fleet.waiting import wait as verb
+        from imagectl.fleet.waiting import wait as wait_for_all
         from imagectl.update import Clock
 
         login = Login(connection, face.log)
@@ -364,7 +363,7 @@ def wait(
             flags = connection.flags(service.region)
             return " ".join(["imagectl wait", *words, *(flags if len(services) == 1 else flags[1:])])
 
-        return verb(list(waiting.items()), resume, face, progress, timeout=patience, clock=Clock())
+        return wait_for_all(list(waiting.items()), resume, face, progress, timeout=patience, clock=Clock())
 
     return Request(presentation, one if len(typed) == 1 else several)
 
@@ -423,10 +422,10 @@ def apply(
     presentation: Presentation,
     problems: list[Problem],
 ) -> Request:
-    # Only who applies pays for these.
+    # Here: no other command needs these.
     from imagectl.fleet import newfile, record, rollback
     from imagectl.fleet.apply import ApplyOptions
-    from imagectl.fleet.apply import apply as verb
+    from imagectl.fleet.apply import apply as apply_manifest
     from imagectl.fleet.plan import Shard
     from imagectl.fleet.sender import FleetOptions
 
@@ -472,7 +471,7 @@ def apply(
         gc.enable()  # what short commands do without
 
         logins = Logins(face.log)
-        return verb(
+        return apply_manifest(
             options,
             lambda profile: logins.login(replace(connection, profile=profile)),
             face,
@@ -565,7 +564,7 @@ def complete_images(
 ) -> Request:
     seconds = seconds_of("--patience", patience, problems)
     wrong_line = bool(problems)
-    problems.clear()  # they are told when the line is run, not at TAB
+    problems.clear()  # the command shows them when it is run, not at TAB
 
     def run(face: Face, _progress: Progress) -> int:
         from imagectl.aws.connect import connect
@@ -610,7 +609,7 @@ def help_(
     if about in TOPICS:
         return _page(_topic(about), Presentation())
     if about and about not in _HELPFUL:
-        from difflib import get_close_matches  # only who mistypes pays for it
+        from difflib import get_close_matches  # here: most names are typed right
 
         close = "".join(f"; did you mean {name!r}?" for name in get_close_matches(about, _HELPFUL, n=1))
         problems.append(Problem("", f"no command and no topic: {quote(about)}{close}"))

@@ -195,7 +195,7 @@ class Service(Protocol):
     attempts: int  # how often a call is tried in all
 
     def once(self) -> "Service":
-        """The same service, each call tried once: for who paces and repeats calls as a whole."""
+        """The same service, each call tried once: for a caller that paces and repeats calls itself."""
 
     def describe(self, name: str, *, within: float | None = None) -> Image:
         """Read one image; `within` makes it one look among many: one attempt of so many seconds at most."""

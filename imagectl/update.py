@@ -15,7 +15,7 @@ from imagectl.errors import Applied, ImagectlError
 from imagectl.image import DEAD_ENDS, LOOK, MOVING, Image, ImageUpdate, Outcome, Progress, Service, diff
 from imagectl.text import quote
 
-Watch = Callable[[str], None]  # is told the status, each time it was looked up
+Watch = Callable[[str], None]  # takes the status after each look
 
 
 class Clock(NamedTuple):
@@ -368,10 +368,10 @@ def _is_alike(image: Image, update: ImageUpdate) -> bool:
     """Whether the image is as asked for but for spaces and normal form, as the service may write a value."""
     from unicodedata import normalize
 
-    def plain(value: str | None) -> str:
+    def folded(value: str | None) -> str:
         return " ".join(normalize("NFKC", value or "").split())
 
-    return all(plain(change.before) == plain(change.after) for change in diff(image, update))
+    return all(folded(change.before) == folded(change.after) for change in diff(image, update))
 
 
 def accepted_but(failure: ImagectlError, update: ImageUpdate) -> ImagectlError:

@@ -10,7 +10,7 @@ from service import ACCOUNT
 
 from imagectl.errors import ImagectlError
 from imagectl.fleet.manifest import parse
-from imagectl.fleet.plan import Shard, locate, look
+from imagectl.fleet.plan import Shard, locate, read_states
 from imagectl.fleet.pool import THREADS, Threads
 from imagectl.fleet.run import run
 from imagectl.fleet.sender import FleetOptions
@@ -102,7 +102,7 @@ def applied(
     assert problems == []
     concurrency = options.get("concurrency", 2)
     located = locate(manifest.entries, lambda _profile: Login(memory), Shard())
-    jobs = look(located, concurrency, clock=clock, threads=threads)
+    jobs = read_states(located, concurrency, clock=clock, threads=threads)
     told: list[Outcome] = []
     tally = run(
         jobs,

@@ -1,1 +1,1 @@
-"""AWS: whom to call, the calls, and what their failures mean."""
+"""AWS: the identity, the endpoint, the calls, and what their failures mean."""

@@ -121,7 +121,7 @@ class Login:
         return service
 
     def _new_session(self) -> Any:
-        # The door: 0.1 s that only who calls the service has to pay. Nothing of it before.
+        # The door: importing botocore takes 0.1 s, and only commands that call the service need it.
         from botocore.config import Config
         from botocore.session import Session
 

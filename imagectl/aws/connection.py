@@ -1,4 +1,4 @@
-"""Where and as whom to call, and what is wrong with that. Imports nothing of AWS's."""
+"""Which endpoint to call with which identity, and what is wrong with that. Imports nothing of AWS's."""
 
 import ipaddress
 import math
@@ -23,7 +23,7 @@ class Patience(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """Where and as whom to call. None: as environment and profile say. Timeouts in seconds."""
+    """Which endpoint to call, as which identity. None: as environment and profile say. Times in seconds."""
 
     profile: str | None = None
     region: str | None = None

@@ -32,7 +32,7 @@ _CERTIFICATES: dict[int, type[faults.Fault]] = {
 
 
 class Tls:
-    """How TLS is spoken: with whom by which certificates."""
+    """How TLS is spoken, and which certificates are trusted and shown."""
 
     def __init__(self, bundle: str | None) -> None:
         self._bundle = bundle
@@ -77,7 +77,7 @@ class Tls:
 def opened(route: Route, url: str, patience: Patience, tls: Tls) -> Connection:
     """A connection by which nothing of a request was written yet."""
     if route.endpoint.tls or (route.proxy and route.proxy.tls):
-        tls.context()  # what is wrong with the bundle is told before anything is tried
+        tls.context()  # a bundle that is wrong fails here, before anything is tried
     left = Wait(patience.connect, patience.until).left
     proxy, sock = route.proxy, None
     try:

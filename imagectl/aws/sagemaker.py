@@ -58,7 +58,7 @@ class SageMaker:
             raise ImagectlError("access", message, region=self.region, outcome="not-applied")
 
     def once(self) -> "SageMaker":
-        """The same service, each call tried once: for who paces and repeats calls as a whole."""
+        """The same service, each call tried once: for a caller that paces and repeats calls itself."""
         single = replace(self._connection, max_attempts=1)
         service = SageMaker(self._session, self._transport, single, self.region, arn=self._arn, log=self._log)
         service._unproven, service._claim = self._unproven, self._claim

@@ -64,7 +64,7 @@ class Source(NamedTuple):
 
     @property
     def gives(self) -> str:
-        """What was being read when it failed: of whom a call was made, the answer to that."""
+        """What was being read when it failed: where a service was called, its answer."""
         return "the answer" if self.call else self.provider.gives
 
     def __str__(self) -> str:

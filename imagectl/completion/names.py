@@ -72,14 +72,14 @@ def _listed(prefix: str, fetch: Callable[[str], Iterable[str]], patience: float)
     ended = threading.Event()
 
     def work() -> None:
-        # Whatever goes wrong is told when the command is run, not at TAB.
+        # The command shows whatever goes wrong when it is run, not at TAB.
         with suppress(Exception):
             fitting = (name for name in fetch(prefix) if is_name(name) and name.startswith(prefix))
             for name in islice(fitting, MOST):
                 names.append(name)  # noqa: PERF402 - one by one: what came in time is seen outside
             ended.set()
 
-    # A thread, as neither a name server nor a credential process can be told when to be ready.
+    # A thread, as neither a name server nor a credential process has a limit that we could set.
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     thread.join(patience)

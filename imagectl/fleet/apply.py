@@ -13,7 +13,7 @@ from typing import Protocol, TextIO
 from imagectl.errors import EXIT_CHANGES_PENDING, ImagectlError
 from imagectl.fleet.manifest import Manifest
 from imagectl.fleet.newfile import Disk
-from imagectl.fleet.plan import LogIn, Shard, by_turns, locate, look
+from imagectl.fleet.plan import LogIn, Shard, by_turns, locate, read_states
 from imagectl.fleet.pool import THREADS, Threads
 from imagectl.fleet.record import About, recorded
 from imagectl.fleet.run import run
@@ -41,7 +41,7 @@ class ApplyOptions:
 
 
 class Face(Protocol):
-    """What is told on the way, and to whom: the results to one stream, the talk to another."""
+    """Where results and talk go on the way."""
 
     def record(self, outcome: Outcome) -> None: ...
 
@@ -127,7 +127,7 @@ def _read(options: ApplyOptions, log_in: LogIn, face: Face, clock: Clock, thread
         threads=threads,
     )
     with face.spinner("reading the images", on=True):
-        return look(located, size, clock=clock, threads=threads)
+        return read_states(located, size, clock=clock, threads=threads)
 
 
 def _where(jobs: Sequence[Job]) -> str:

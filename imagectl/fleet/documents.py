@@ -261,7 +261,7 @@ class _Yaml:
         self._open: list[Any] = []  # mappings that are being read, the outermost first
 
     def items(self) -> Iterator[Item]:
-        import yaml  # the door: only who writes YAML pays for it
+        import yaml  # the door: only YAML needs it
 
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:

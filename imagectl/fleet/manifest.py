@@ -222,7 +222,7 @@ def _in_words(value: str | Odd | list[Any] | None) -> str:
 
 def _meant(key: str, known: Sequence[str]) -> str:
     """The name that may have been meant: the most similar one, however it is written."""
-    from difflib import get_close_matches  # only who misspells pays for it
+    from difflib import get_close_matches  # here: most keys are spelt right
 
     folded = {name.casefold(): name for name in known}
     close = get_close_matches(key.replace("-", "").replace("_", "").casefold(), folded, n=1, cutoff=0.75)

@@ -19,7 +19,7 @@ from imagectl.update import Clock, plan
 
 
 class Login(Protocol):
-    """Who we are, by one profile, and the services that this reaches."""
+    """The identity of one profile, and the services that it reaches."""
 
     @property
     def region(self) -> str | None:
@@ -181,7 +181,9 @@ def _no_logins(failures: list[tuple[Entry, ImagectlError]]) -> ImagectlError:
     return first.but(message=whole, problems=problems, outcome="not-applied")
 
 
-def look(located: Sequence[Located], size: int, *, clock: Clock, threads: Threads = THREADS) -> list[Job]:
+def read_states(
+    located: Sequence[Located], size: int, *, clock: Clock, threads: Threads = THREADS
+) -> list[Job]:
     """Each entry with its image as it is and the plan for it: one sweep of ListImages per service.
 
     Roles are not listed, so an image of which one is declared or expected is read by itself. From here on,
@@ -203,7 +205,7 @@ def look(located: Sequence[Located], size: int, *, clock: Clock, threads: Thread
         entry, service = at
         image = sought[service].find(entry)
         if image is not None:
-            sought[service].found[image.name] = _cut(service.describe(image.name))
+            sought[service].found[image.name] = _compared(service.describe(image.name))
 
     do_all(sweep, list(sought), size, threads=threads)
     accounts = _Accounts()
@@ -285,7 +287,7 @@ class _Sought:
         if alike is not None:
             alike.append(image.name)
         if alike is not None or image.name in self._names:
-            self.found[image.name] = _cut(image)
+            self.found[image.name] = _compared(image)
 
     def find(self, entry: Entry) -> Image | None:
         """The entry's image: by its very name, or for an ARN by the only one that is alike but for case."""
@@ -323,7 +325,7 @@ def _job(entry: Entry, service: Paced, current: Image | None, *, read: float, si
     return Job(entry, service, size, current or Image({}), read, outcome)
 
 
-def _cut(image: Image) -> Image:
+def _compared(image: Image) -> Image:
     return Image({key: image.fields[key] for key in _KEPT if key in image.fields})
 
 

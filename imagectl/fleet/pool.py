@@ -69,7 +69,7 @@ class Pool:
         self._work, self._items, self._none = work, iter(items), object()
         self._next, self._lock = threads.lock(), threads.lock()
         self._at_work = 1  # not over before all were started
-        self.size = 0  # how many threads could be had; with none, who made the pool calls `one` by itself
+        self.size = 0  # how many threads could be had; with none, the maker of the pool calls `one` itself
         while self.size < size and self._start(threads):
             self.size += 1
         if self.size:

@@ -340,7 +340,7 @@ class Sender:
 
 
 class _Slots:
-    """How many images may be unsettled at a time. Who can't say that its image is settled keeps its slot."""
+    """How many images may be unsettled at a time. An image that is not known to be settled keeps its slot."""
 
     def __init__(self, count: int, threads: Threads) -> None:
         self._free, self._lock, self._left = threads.queue(), threads.lock(), count

@@ -30,10 +30,10 @@ class Waiting:
 
 @dataclass(slots=True)
 class Watcher:
-    """The images of one service that wait. `listed` is how many images it has in all, as far as is known."""
+    """The images of one service that wait. `size` is how many images it has in all, as far as is known."""
 
     service: Service
-    listed: int
+    size: int
     timeout: float
     clock: Clock
     threads: Threads
@@ -136,7 +136,7 @@ class Watcher:
         def left() -> float:
             return time_to_look(self.timeout - (self.clock.now() - oldest))
 
-        if len(batch) * PAGE > self.listed:
+        if len(batch) * PAGE > self.size:
             count = 0
             try:
                 for count, image in enumerate(all_images(self.service, left), 1):  # noqa: B007 - the last one's
@@ -148,7 +148,7 @@ class Watcher:
             except ImagectlError as failure:
                 yield from ((name, failure) for name in singly)
                 return
-            self.listed = count
+            self.size = count
         for name in singly:
             yield name, self._describe(name, left())
 
@@ -164,5 +164,5 @@ class Watcher:
                 return
             one.told = True
         one.done(error, settled)
-        with self._lock:  # only now: whoever asks who waits must not miss one that is neither here nor told
+        with self._lock:  # only now: at every moment an image is either waiting here or reported
             del self._waiting[one.update.name]

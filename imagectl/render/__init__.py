@@ -147,7 +147,7 @@ class Face:
         self._say(f"imagectl: debug: {safe(text)}")
 
     def plan(self, outcomes: Sequence[Outcome]) -> None:
-        """What would be done, for who is asked whether to: as much of it as anybody reads."""
+        """What would be done, before the question whether to: as much of it as anybody reads."""
         changing = [outcome for outcome in outcomes if outcome.changes]
         for outcome in changing[:_LONGEST_PLAN]:
             for line in diff_lines(outcome, color=self._err_color):
@@ -295,7 +295,7 @@ class Face:
 
     @contextmanager
     def _output_errors(self) -> Iterator[None]:
-        """A full disk is an error of ours. Who closed the pipe (`| head`) has read enough, which is none."""
+        """A full disk is an error of ours. A reader that closed the pipe (`| head`) has read enough: none."""
         try:
             yield
         except BrokenPipeError:

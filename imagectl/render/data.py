@@ -16,7 +16,7 @@ def to_json(data: Any, *, indent: int | None = 2) -> str:
 
 def to_yaml(data: Any) -> str:
     """`data` as YAML that people edit. What is not fit for a terminal is an escape in double quotes."""
-    import yaml  # the door: only who asks for YAML pays for it
+    import yaml  # the door: only YAML needs it
 
     class Dumper(yaml.SafeDumper):
         def ignore_aliases(self, _data: Any) -> bool:

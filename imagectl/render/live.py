@@ -19,7 +19,7 @@ SILENCE = 30.0  # seconds after which a wait that isn't drawn says that it goes 
 
 
 class LiveLine:
-    """The line itself. Whoever prints something else does it in `above`: then the line is out of the way.
+    """The line itself. Everything else is printed inside `above`: then the line is out of the way.
 
     The cursor rests on the line's first column. So the line can be erased after the window was made
     narrower too, be it cut off by then, or wrapped.

@@ -18,7 +18,7 @@ _ERRORS = (ValueError, TypeError, RecursionError)
 
 def problems(query: str) -> list[Problem]:
     """What keeps `query` from selecting anything from any result."""
-    import jmespath  # the door: only who asks for a query pays for its language
+    import jmespath  # the door: only a query needs its language
 
     wrong = Problem("--query", f"is no JMESPath expression: {quote(query)}")
     try:
