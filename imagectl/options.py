@@ -19,7 +19,7 @@ from imagectl.aws.connection import Connection
 from imagectl.errors import Problem
 from imagectl.image import DELETABLE, STATUSES, ImageArn, is_region
 from imagectl.render import Color, Output, Presentation
-from imagectl.text import quote
+from imagectl.text import WHOLE, quote
 from imagectl.tree import Argument, Kind, Option
 
 if TYPE_CHECKING:
@@ -339,9 +339,13 @@ def _read_description(path: str, problems: list[Problem]) -> str | None:
                 data = file.read(most)
         text = data.decode("utf-8-sig")
     except OSError as exc:
-        problems.append(Problem("--description-file", f"can't be read: {quote(path)} ({exc.strerror})"))
+        problems.append(
+            Problem("--description-file", f"can't be read: {quote(path, WHOLE)} ({exc.strerror})")
+        )
     except UnicodeDecodeError as exc:
-        problems.append(Problem("--description-file", f"is not UTF-8 at byte {exc.start}: {quote(path)}"))
+        problems.append(
+            Problem("--description-file", f"is not UTF-8 at byte {exc.start}: {quote(path, WHOLE)}")
+        )
     else:
         return re.sub(r"(?:\r\n|\n|\r)\Z", "", text)
     return None
@@ -369,12 +373,12 @@ def read_manifest(path: str, connection: Connection, problems: list[Problem]) ->
             # was to write the manifest failed.
             nothing = not data and path != "-" and stat.S_ISREG(os.fstat(file.fileno()).st_mode)
     except OSError as exc:
-        problems.append(Problem("FILE", f"can't be read: {quote(path)} ({exc.strerror})"))
+        problems.append(Problem("FILE", f"can't be read: {quote(path, WHOLE)} ({exc.strerror})"))
     else:
         if len(data) <= most:
             found = manifest.parse(b"[]" if nothing else data, problems, region=connection.region)
             return replace(found, sha256=sha256(data).hexdigest())
-        problems.append(Problem("FILE", f"is larger than {most >> 20} MiB: {quote(path)}"))
+        problems.append(Problem("FILE", f"is larger than {most >> 20} MiB: {quote(path, WHOLE)}"))
     return manifest.Manifest()
 
 

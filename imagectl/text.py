@@ -30,6 +30,9 @@ def _visible(match: re.Match[str]) -> str:
     return _SHORT.get(char) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
+WHOLE = 4096  # characters: a path is never cut, its end says most
+
+
 def quote(text: object, limit: int = 80) -> str:
     """`text` made safe, in quotes and cut to `limit` characters: how a message names a value."""
     shown = safe(text)

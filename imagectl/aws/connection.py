@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from imagectl.aws.debug import without_password
 from imagectl.errors import Problem
 from imagectl.image import is_region
-from imagectl.text import quote
+from imagectl.text import WHOLE, quote
 
 
 class Patience(NamedTuple):
@@ -62,7 +62,7 @@ class Connection:
 
 def wrong_bundle(path: str) -> list[str]:
     """What is wrong with a file of certificates, as far as it can be seen without reading one of them."""
-    shown = quote(path, 500)
+    shown = quote(path, WHOLE)
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - `path` is as it was given
             data = file.read()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from imagectl.errors import ImagectlError
 from imagectl.image import is_region
-from imagectl.text import quote
+from imagectl.text import WHOLE, quote
 
 Profiles = Mapping[str, dict[str, Any]]
 
@@ -206,7 +206,7 @@ def region_of(
 
 def unparsable(path: str, error: Exception) -> str:
     """What is wrong with a configuration file and in which line. Never quotes it: lines may hold secrets."""
-    where = quote(path)
+    where = quote(path, WHOLE)
     with_mark = _head(path)
     if with_mark.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in with_mark:
         return f"{where} is UTF-16: save it as UTF-8"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from imagectl.aws.debug import without_passwords
 from imagectl.aws.failures import AGAIN, CODES, CONFIG, EXCEPTIONS, LOGIN, NETWORK, Row, of_exception
 from imagectl.errors import THROTTLES, ImagectlError
-from imagectl.text import quote
+from imagectl.text import WHOLE, quote
 
 
 class Provider(NamedTuple):
@@ -166,7 +166,7 @@ def _detail(exc: Exception, source: Source) -> str:
         return _wrong_settings(str(exc), source)
     if isinstance(exc, OSError) and exc.filename:
         setting = "web_identity_token_file " if source.method == "assume-role-with-web-identity" else ""
-        return f"{setting}{quote(exc.filename)}: {exc.strerror}"
+        return f"{setting}{quote(exc.filename, WHOLE)}: {exc.strerror}"
     return without_passwords(str(exc))
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from imagectl.errors import Problem, usage
-from imagectl.text import quote
+from imagectl.text import WHOLE, quote
 
 
 class Disk(Protocol):
@@ -62,17 +62,17 @@ class NewFile:
 def problems(option: str, path: str) -> list[Problem]:
     """What is wrong with a path before any file is made."""
     if os.path.lexists(path):
-        return [Problem(option, f"exists, and is never overwritten: {quote(path)}")]
+        return [Problem(option, f"exists, and is never overwritten: {quote(path, WHOLE)}")]
     directory = os.path.dirname(path) or "."  # noqa: PTH120 - as typed, no Path needed
     if not os.access(directory, os.W_OK | os.X_OK):
-        return [Problem(option, f"can't be made in {quote(directory)}")]
+        return [Problem(option, f"can't be made in {quote(directory, WHOLE)}")]
     return []
 
 
 def _cannot(path: str, exc: OSError) -> str:
     if isinstance(exc, FileExistsError):
-        return f"exists, and is never overwritten: {quote(path)}"
-    return f"can't be made: {quote(path)} ({exc.strerror})"
+        return f"exists, and is never overwritten: {quote(path, WHOLE)}"
+    return f"can't be made: {quote(path, WHOLE)} ({exc.strerror})"
 
 
 def _sync_directory(path: str, disk: Disk) -> None:

@@ -18,7 +18,7 @@ from imagectl.errors import ImagectlError, Terminated
 from imagectl.fleet.newfile import Disk, NewFile
 from imagectl.fleet.tally import Tally
 from imagectl.image import Outcome
-from imagectl.text import quote
+from imagectl.text import WHOLE, quote
 
 OPTION = "--record"
 Now = Callable[[], datetime]
@@ -71,7 +71,7 @@ class Record:
             if sync:
                 self._file.sync()
         except OSError as exc:
-            message = f"the record {quote(self._file.path)} could not be written: {exc.strerror}"
+            message = f"the record {quote(self._file.path, WHOLE)} could not be written: {exc.strerror}"
             raise ImagectlError("internal", message) from exc
 
 

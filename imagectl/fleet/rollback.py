@@ -13,7 +13,7 @@ from imagectl.errors import ImagectlError
 from imagectl.fleet.newfile import Disk, NewFile
 from imagectl.fleet.pool import THREADS, Threads
 from imagectl.image import DELETABLE, Change
-from imagectl.text import quote
+from imagectl.text import WHOLE, quote
 
 OPTION = "--rollback-file"
 # The first key of each line. By it a line that a crash cut off is known from a manifest that is damaged.
@@ -77,7 +77,7 @@ class RollbackFile:
                 self._broken = exc
                 raise ImagectlError(
                     "internal",
-                    f"the rollback file {quote(self._file.path)} could not be written: {exc.strerror}",
+                    f"the rollback file {quote(self._file.path, WHOLE)} could not be written: {exc.strerror}",
                     hint="nothing is sent that can't be rolled back",
                     outcome="not-applied",
                 ) from exc
