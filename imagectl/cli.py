@@ -332,7 +332,7 @@ def wait(
 
     def one(face: Face, progress: Progress) -> int:
         from imagectl.aws.connect import connect
-        from imagectl.update import Clock, settle
+        from imagectl.update import Clock, Judge, settle
 
         ((name, arn),) = typed
         progress.name, progress.resume = name, f"imagectl wait {name}"
@@ -340,7 +340,8 @@ def wait(
         progress.resume = _wait_command(name, connection, service.region)
         progress.known = f"{name} was not seen settled"
         with _helpful(service, progress), face.spinner(name, on=True) as watch:
-            settled = settle(service, ImageUpdate(name, {}), timeout=patience, clock=Clock(), watch=watch)
+            judge = Judge(ImageUpdate(name, {}), service.region)
+            settled = settle(service, judge, timeout=patience, clock=Clock(), watch=watch)
         face.settled(settled)
         return 0
 

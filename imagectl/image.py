@@ -176,6 +176,7 @@ class Progress:
     """
 
     outcome: Applied | None = None  # None: nothing was to be sent
+    late: bool = False  # whether an attempt may still be carried out, whatever came of the others
     name: str = ""
     resume: str = ""  # the command that finds out, or goes on
     known: str = ""  # of many updates: what is known, in words

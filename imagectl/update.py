@@ -110,7 +110,8 @@ def run(
     changes = diff(before, update) if before else update.shown()
     if options.wait:
         patience = max(end - clock.now(), 0.0)
-        settle(service, update, timeout=patience, clock=clock, watch=watch, before=before)
+        judge = Judge(update, service.region, before, progress.late)
+        settle(service, judge, timeout=patience, clock=clock, watch=watch)
     return Outcome(
         result="updated" if options.wait else "requested",
         name=update.name,
@@ -273,20 +274,12 @@ def _find_out(
     return "unknown"
 
 
-def settle(
-    service: Service,
-    update: ImageUpdate,
-    *,
-    timeout: float,
-    clock: Clock,
-    watch: Watch,
-    before: Image | None = None,
-) -> Image:
-    """Wait until the image is CREATED and every property is as `update` wants it.
+def settle(service: Service, judge: "Judge", *, timeout: float, clock: Clock, watch: Watch) -> Image:
+    """Wait until the image is settled as `judge` sees it: CREATED, and every property as the update wants it.
 
     Raises `refused` on a state that can't become CREATED, `pending` after `timeout` seconds.
     """
-    judge, seen, trouble = Judge(update, service.region, before), None, None
+    update, seen, trouble = judge.update, None, None
 
     def look_once(within: float) -> Image:
         try:
@@ -317,12 +310,14 @@ def time_to_look(left: float) -> float:
 class Judge:
     """Whether one image is settled, by all looks at it. Reads may lag, and each by another time.
 
-    `before` is the image as it was read before the update, if it was.
+    `before` is the image as it was read before the update, if it was. `late`: whether an earlier attempt of
+    the update may still be carried out.
     """
 
     update: ImageUpdate
     region: str
     before: InitVar[Image | None] = None
+    late: bool = False
     _newest: Any = field(init=False)
     _moved: bool = field(init=False, default=False)
 
@@ -340,28 +335,31 @@ class Judge:
         self._newest = modified or self._newest
         self._moved = self._moved or image.status in MOVING
         if image.status in DEAD_ENDS and self._is_of_now(image, waited):
-            raise _dead_end(image, self.update, self.region)
+            raise self._dead_end(image)
         return image.status == "CREATED" and not diff(image, self.update)
 
     def _is_of_now(self, image: Image, waited: float) -> bool:
         """Whether a failed state is no earlier update's, which a late read shows for 10 s at most."""
         return image.status != "UPDATE_FAILED" or self._moved or waited >= 10 or not self.update.wanted
 
-
-def _dead_end(image: Image, update: ImageUpdate, region: str) -> ImagectlError:
-    reason = f": {image.failure_reason}" if image.failure_reason else ""
-    # Only an update that failed says something of ours, and not where all is as asked for: then ours came
-    # before the one that failed.
-    failed = image.status == "UPDATE_FAILED" and not _is_alike(image, update)
-    return ImagectlError(
-        "refused",
-        f"image '{update.name}' is {image.status}{reason}",
-        code=image.status,
-        operation="DescribeImage",
-        image_name=update.name,
-        region=region,
-        outcome=("not-applied" if failed else "applied") if update.wanted else None,
-    )
+    def _dead_end(self, image: Image) -> ImagectlError:
+        reason = f": {image.failure_reason}" if image.failure_reason else ""
+        outcome: Applied | None = "applied" if self.update.wanted else None
+        # Only an update that failed says something of ours, and not where all is as asked for: then ours
+        # came before the one that failed.
+        if self.update.wanted and image.status == "UPDATE_FAILED" and not _is_alike(image, self.update):
+            outcome = "unknown" if self.late else "not-applied"
+            if self.late:
+                reason += "; an earlier attempt, whose reply was lost, may still be carried out"
+        return ImagectlError(
+            "refused",
+            f"image '{self.update.name}' is {image.status}{reason}",
+            code=image.status,
+            operation="DescribeImage",
+            image_name=self.update.name,
+            region=self.region,
+            outcome=outcome,
+        )
 
 
 def _is_alike(image: Image, update: ImageUpdate) -> bool:

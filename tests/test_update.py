@@ -15,7 +15,7 @@ from imagectl.aws.connection import Connection
 from imagectl.aws.sagemaker import SageMaker
 from imagectl.errors import ImagectlError
 from imagectl.image import Image, ImageUpdate, Outcome, Progress
-from imagectl.update import Clock, Options, plan, run, settle
+from imagectl.update import Clock, Judge, Options, plan, run, settle
 
 WANTED = ImageUpdate("my-image", {"Description": "new", "DisplayName": None})
 DENIED = error("AccessDeniedException", "not authorized to perform: sagemaker:DescribeImage")
@@ -100,7 +100,7 @@ def test_the_pauses_begin_short_back_off_and_have_jitter(
 
 def settle_after_update(service: Service, images: SageMaker, clock: Clock) -> None:
     images.update(WANTED, Progress())
-    settle(images, WANTED, timeout=600, clock=clock, watch=lambda _status: None)
+    settle(images, Judge(WANTED, images.region), timeout=600, clock=clock, watch=lambda _status: None)
 
 
 @pytest.mark.parametrize("status", ["UPDATE_FAILED", "CREATE_FAILED", "DELETE_FAILED", "DELETING"])
@@ -272,8 +272,9 @@ def test_a_wait_that_never_saw_anything_says_why(
 ) -> None:
     """Not "pending", but what kept every look from seeing; after an update both."""
     service.answer("DescribeImage", reply, times=1000)
+    judge = Judge(ImageUpdate("my-image", {}), images.region)
     with pytest.raises(ImagectlError) as failure:
-        settle(images, ImageUpdate("my-image", {}), timeout=60, clock=time.clock(), watch=lambda _: None)
+        settle(images, judge, timeout=60, clock=time.clock(), watch=lambda _: None)
     assert failure.value.exit_code == code
     why = failure.value.message
     with pytest.raises(ImagectlError) as failure:

@@ -47,6 +47,7 @@ class Attempts:
     def _tell(self) -> None:
         if self.progress:
             self.progress.outcome = self.outcome
+            self.progress.late |= self.late
 
     @property
     def outcome(self) -> Applied:

@@ -149,7 +149,8 @@ class _Signals:
     """While a record is printed, a signal must not tear it: it is queued with the results instead.
 
     `resume` lets a signal do after all what it did before. A third one does so by itself: whoever is stuck
-    in a write to a full pipe can still be ended. So does the first where there is nobody to `wait` for.
+    in a write to a full pipe can still be ended. So does the first where there is nobody to `wait` for: then
+    the second lets what is known be told.
     """
 
     def __init__(self, put: Callable[[int], None]) -> None:
@@ -174,7 +175,7 @@ class _Signals:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._seen += 1
-        if self._seen > 2 or not self.wait:
+        if self._seen > 2 or (self._seen == 1 and not self.wait):
             self._before[number](number, frame)
         self._put(number)
 

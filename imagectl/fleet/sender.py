@@ -322,7 +322,7 @@ class Sender:
             else:
                 self._finish(job, replace(requested, result="updated" if settled else "requested"))
 
-        judge = Judge(sending.update, job.service.region, sending.current)
+        judge = Judge(sending.update, job.service.region, sending.current, sending.progress.late)
         self._watcher(job).add(Waiting(sending.update, done, self._clock.now(), judge))
         return None
 

@@ -349,7 +349,7 @@ def accounts(
     found = []
     for of in processes:
         manifest = bench.fleets(accounts, regions, images, rate)
-        runs = bench.shards(manifest, of, "--concurrency", "256")
+        runs = bench.shards(manifest, of, "--concurrency", "64")
         figures = bench.figures()
         assert not any(run.code for run in runs), runs
         places = accounts * regions
@@ -491,7 +491,7 @@ def main() -> None:
             ),
             "accounts": (
                 "Many accounts and regions, each with a token bucket",
-                lambda: accounts(bench, *((2, 2, 10, 5, (1, 2)) if quick else (10, 10, 100, 10, (1, 2, 4)))),
+                lambda: accounts(bench, *((2, 2, 10, 5, (1, 2)) if quick else (10, 10, 100, 10, (1, 2, 3)))),
             ),
         }
         results = {}

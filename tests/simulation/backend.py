@@ -84,7 +84,7 @@ class Backend:
         self.images: dict[str, PlayedImage] = {}
         self.requests: list[Request] = []
         self.asked: Counter[tuple[int, str]] = Counter()  # by run and operation
-        self.throttled: Counter[tuple[int, str]] = Counter()
+        self.throttled: Counter[tuple[int, str]] = Counter()  # and heard it
         self._tokens = dict(nature.rates)
         self._filled = dict.fromkeys(nature.rates, 0.0)
         self.updates = 0
@@ -196,5 +196,4 @@ class Backend:
         tokens = min(max(rate, 1.0), self._tokens[operation] + (now - self._filled[operation]) * rate)
         self._filled[operation] = now
         self._tokens[operation] = tokens - (tokens >= 1)
-        self.throttled[self._run(), operation] += tokens < 1
         return tokens >= 1

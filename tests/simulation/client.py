@@ -22,7 +22,7 @@ from imagectl.aws.failures import FOREIGN, Row, translated
 from imagectl.errors import THROTTLES, ImagectlError
 from imagectl.image import Image, ImageUpdate, Page, Progress
 
-from .backend import Answer, Backend, Request
+from .backend import THROTTLED, Answer, Backend, Request
 from .events import Fate
 from .scheduler import Scheduler
 
@@ -160,6 +160,8 @@ class Client:
             call.receive(None, failure)
             raise failure
         status, said = (fate.status, fate.code) if fate.status else answers[0]
+        if not fate.status and answers[0] == THROTTLED:
+            self._backend.throttled[self._weather.run, operation] += 1
         request_id = {"RequestId": "4f1c"} if said else {}
         call.receive({"ResponseMetadata": {"HTTPStatusCode": status, **request_id}}, None)
         if isinstance(said, dict):

@@ -207,13 +207,18 @@ def what_is_guarded_is_not_touched(seen: Seen) -> Iterator[str]:
 
 
 def few_enough_are_unsettled(seen: Seen) -> Iterator[str]:
-    """With --max-unsettled N, never more than N images are being changed at a time, as far as reads tell."""
+    """With --max-unsettled N, never more than N images are being changed at a time, as far as reads tell.
+
+    Where an update was given up and sent again, nobody sees that the first is carried out once more, later.
+    """
     most = seen.setup.options.get("max_unsettled")
     for run in seen.runs:
         if not most or not seen.setup.options["wait"] or seen.setup.nature.stale:
             continue
         requests = [r for b in seen.backends.values() for r in b.requests if r.run == run.number]
-        changing = [(r.carried, r.ends) for r in requests if r.carried is not None]
+        answered = {r.name for r in requests if r.fate == "own"}
+        again = [r for r in requests if r.fate in _LATE and r.name in answered]
+        changing = [(r.carried, r.ends) for r in requests if r.carried is not None and r not in again]
         for moment, _ in changing:
             count = sum(began <= moment < end for began, end in changing)
             if count > most:
@@ -223,14 +228,17 @@ def few_enough_are_unsettled(seen: Seen) -> Iterator[str]:
 def requests_keep_the_rate(seen: Seen) -> Iterator[str]:
     """Of a paced run few requests are turned away: those that find the rate, and then one in ten or so.
 
+    More, where a reply takes as long as it takes to admit another: it comes too late to say when that is.
     Single updates aren't paced: botocore repeats them.
     """
     if seen.setup.verb != "apply":
         return
+    nature, latency = seen.setup.nature, seen.setup.network.latency
     for place, backend in seen.backends.items():
         for (run, operation), throttled in backend.throttled.items():
             asked = backend.asked[run, operation]
-            if throttled > 10 + 4 * seen.setup.options["concurrency"] + asked / 5:
+            share = 1 / 5 if latency * nature.rates[operation] < 0.3 else 2 / 5
+            if throttled > 10 + 4 * seen.setup.options["concurrency"] + share * asked:
                 yield f"run {run}: {throttled} of {asked} {operation} in {place} were throttled"
 
 

@@ -66,6 +66,12 @@ FOUND = {
     "a timeout, then a refusal": world(
         "update", update("503", 2), update("timeout, carried out late"), late=60.0
     ),
+    "one attempt fails, and an earlier one is carried out after that": world(
+        "update", update("504 with a page, carried out late"), failing=frozenset({1}), late=8.0
+    ),
+    "and where many are sent": world(
+        "apply", update("504 with a page, carried out late"), failing=frozenset({1}), late=8.0
+    ),
     "carried out twice, and the second fails": world(
         "update", update("500 after"), takes=(0.0, 0.1), failing=frozenset({2})
     ),
@@ -91,6 +97,14 @@ FOUND = {
     ),
     "a signal while the only thread sends": world(
         "apply", Event("no more threads", 1, "thread"), Event("Ctrl-C", 30, "step"), wait=False
+    ),
+    "a second signal while the first ends the only thread": world(
+        "apply",
+        Event("no more threads", 1, "thread"),
+        Event("Ctrl-C", 1, "UpdateImage"),
+        Event("SIGTERM", 48, "step"),
+        wait=False,
+        images=2,
     ),
     "a hangup": world("apply", Event("SIGHUP", 1, "UpdateImage"), images=3),
     "many threads are throttled at the same time": world(

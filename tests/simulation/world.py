@@ -95,7 +95,8 @@ class World:
         self.play_first()
         if self.setup.at_once:
             # What failed less than a read's lag ago can't be told from what fails now: nobody is that quick.
-            self.scheduler.pass_until(self.scheduler.now + self.setup.nature.stale)
+            failures = [r.ends for b in self.seen.backends.values() for r in b.requests if r.failed]
+            self.scheduler.pass_until(max(self.scheduler.now, *failures, 0) + self.setup.nature.stale)
             self._process("same again")
         self._calm_down()
         last = self._until_done("calm")
