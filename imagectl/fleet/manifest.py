@@ -13,7 +13,7 @@ from imagectl.constraints import violations
 from imagectl.errors import Problem
 from imagectl.fleet.documents import Item, Odd
 from imagectl.fleet.documents import read as read_documents
-from imagectl.fleet.rollback import MARK, is_torn
+from imagectl.fleet.rollback import AGAIN, MARK, is_torn
 from imagectl.image import DELETABLE, PROPERTIES, ImageArn, ImageUpdate, is_region
 from imagectl.text import quote
 
@@ -64,10 +64,20 @@ def parse(data: bytes, problems: list[Problem], *, region: str | None = None) ->
         text, torn = head + newline, head.count("\n") + bool(newline) + 1
     elif not text.strip():
         found.append(Problem("", "the manifest is empty"))
-    entries = [entry for item in read_documents(text, found) if (entry := _entry(item, region, found))]
-    found += repeated((e.line, e.update.name, (e.profile, e.region)) for e in entries)
+    entries: list[Entry] = []
+    for item in read_documents(text, found):
+        if entry := _entry(item, region, found):
+            if item.value.get(MARK) == AGAIN:
+                entries = [other for other in entries if _identity(other) != _identity(entry)]
+            entries.append(entry)
+    found += repeated((e.line, *_identity(e)) for e in entries)
     problems += sorted(found, key=lambda problem: problem.line or 0)
     return Manifest(tuple(entries), torn)
+
+
+def _identity(entry: Entry) -> tuple[str, Any]:
+    """Which image an entry means, as far as it says so: its name, and where that is."""
+    return entry.update.name, (entry.profile, entry.region)
 
 
 def repeated(images: Iterable[tuple[int, str, Any]]) -> list[Problem]:

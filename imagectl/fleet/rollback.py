@@ -18,16 +18,25 @@ from imagectl.text import WHOLE, quote
 OPTION = "--rollback-file"
 # The first key of each line. By it a line that a crash cut off is known from a manifest that is damaged.
 MARK = "Rollback"
-_BEGINNING = f'{{"{MARK}": true, '
+_BEGINNING = f'{{"{MARK}": '
+# Its value where the line takes the place of the one before: that one's update was turned away.
+AGAIN = "again"
 
 
-def entry(*, arn: str, region: str, profile: str | None, changes: Sequence[Change]) -> dict[str, Any]:
+def entry(
+    *, arn: str, region: str, profile: str | None, changes: Sequence[Change], again: bool = False
+) -> dict[str, Any]:
     """The manifest entry that undoes `changes`, as long as the image is as they left it."""
     # What the image did not have is deleted again. A role can't be: nothing restores the lack of one.
     before = {
         change.name: change.before or None for change in changes if change.before or change.name in DELETABLE
     }
-    identity = {MARK: True, "ImageArn": arn, "Region": region, **({"Profile": profile} if profile else {})}
+    identity = {
+        MARK: AGAIN if again else True,
+        "ImageArn": arn,
+        "Region": region,
+        **({"Profile": profile} if profile else {}),
+    }
     return {**identity, **before, "Expected": {change.name: change.after for change in changes}}
 
 

@@ -65,7 +65,7 @@ class _Sending:
     doubt: ImagectlError | None = None  # of a request that may have been carried out, unheard
     tries: int = 0
     throttles: int = 0
-    recorded: bool = False  # in the rollback file, if there is one
+    recorded: tuple[Change, ...] = ()  # what the rollback file takes back, if there is one
     under_way: bool = False  # whether a request of it is
 
     @property
@@ -218,7 +218,7 @@ class Sender:
     def _request(self, sending: _Sending) -> str | None:
         """Send it once: the ARN where it was accepted, None where it may be sent again."""
         job = sending.job
-        if not sending.recorded:
+        if sending.recorded != sending.changes:  # somebody else may have changed it since the last request
             self._record(sending)
         with self._lock:
             if self._closed:
@@ -297,13 +297,18 @@ class Sender:
             raise sending.failed(error.but(outcome="not-applied")) from error.__cause__
 
     def _record(self, sending: _Sending) -> None:
-        sending.recorded = True
+        again, sending.recorded = bool(sending.recorded), sending.changes
         if self._rollback is None:
             return
-        region, profile = sending.job.service.region, sending.job.entry.profile
-        arn, changes = sending.current.arn, sending.changes
+        line = rollbacks.entry(
+            arn=sending.current.arn,
+            region=sending.job.service.region,
+            profile=sending.job.entry.profile,
+            changes=sending.changes,
+            again=again,
+        )
         try:
-            self._rollback.add(rollbacks.entry(arn=arn, region=region, profile=profile, changes=changes))
+            self._rollback.add(line)
         except ImagectlError as full:
             with self._lock:
                 self.fatal = self.fatal or full

@@ -537,6 +537,15 @@ def test_a_rollback_line_without_its_line_end_is_whole() -> None:
     assert declared(LINE[:-1]) == [(1, "a", {"Description": "x"})]
 
 
+def test_a_rollback_line_that_is_written_again_takes_the_place_of_the_first() -> None:
+    """Of one run; the lines of two runs in one manifest are an image that is declared twice."""
+    again = LINE.replace("true", '"again"').replace('"x"', '"y"')
+    other = LINE.replace("image/a", "image/b")
+    assert declared(LINE + other + again) == [(2, "b", {"Description": "x"}), (3, "a", {"Description": "y"})]
+    assert declared(LINE + other + again[:60]) == declared(LINE + other)
+    assert [line for line, *_ in wrong(LINE + again + LINE)] == [3]
+
+
 # For all.
 
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=40).filter(

@@ -78,6 +78,9 @@ FOUND = {
     "a lost reply to a value that the service trims": world(
         "update", update("reset after"), wanted={"Description": "new "}, trims=frozenset({"image-0"})
     ),
+    "somebody else's change comes before ours, which is taken back to that": world(
+        "apply", Event("sets other values", 1, "second"), wanted=ROLE | {"Description": "old"}, latency=1.0
+    ),
     "a run stops while a reply is lost": world(
         "apply", update("reset after"), update("unheard of", 2, 3), images=3, max_failures=1, attempts=2
     ),

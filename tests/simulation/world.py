@@ -138,9 +138,11 @@ class World:
     def sends(self, backend: Backend, request: Request) -> None:
         """An update leaves the process."""
         backend.requests.append(request)
-        undo = self.seen.runs[-1].undo
-        if undo and f'"{backend.arn(request.name)}"'.encode() not in self.disk.synced(undo):
-            self.seen.unrecorded.append(f"run {request.run} sent {request.name}")
+        if undo := self.seen.runs[-1].undo:
+            arn, lines = f'"{backend.arn(request.name)}"'.encode(), self.disk.synced(undo).splitlines()
+            written = [json.loads(line)["Expected"] for line in lines if arn in line]
+            if not written or written[-1] != request.values:
+                self.seen.unrecorded.append(f"run {request.run} sent {request.name}")
 
     @property
     def run(self) -> int:
