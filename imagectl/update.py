@@ -254,7 +254,7 @@ def _find_out(
     past believing; a read that fails, an image that is gone, an update that doesn't end, or a request that
     may still come (`late`) leaves it unknown.
     """
-    moved = seen = False
+    moved, seen, start = False, False, clock.now()
     with suppress(ImagectlError):  # a look that fails for good
         for image, _, waited in looks(look_at(service, update.name), clock, _GRACE_UPDATING):
             if image is not None:
@@ -264,7 +264,7 @@ def _find_out(
                 moved = moved or image.status in MOVING
                 if not seen:
                     # Where nothing was seen for a while, somebody else may have changed it after us.
-                    seen, late = True, late or waited > _EARLY
+                    seen, late = True, late or clock.now() - start > _EARLY
                 # Before it was seen moving, it may be an earlier update's failure.
                 failed = image.status == "UPDATE_FAILED" and moved
                 if failed or (waited >= _GRACE_UNSEEN and image.status not in MOVING):

@@ -81,6 +81,18 @@ FOUND = {
     "somebody else's change comes before ours, which is taken back to that": world(
         "apply", Event("sets other values", 1, "second"), wanted=ROLE | {"Description": "old"}, latency=1.0
     ),
+    "somebody else's change comes before a look that had to wait for its turn": world(
+        "apply",
+        update("500 after", 1, 9),
+        Event("sets other values", 5, "second"),
+        wanted=ROLE,
+        images=2,
+        rates={"DescribeImage": 0.5},
+        latency=0.1,
+        takes=(0.5, 0.8),
+        attempts=1,
+        wait=False,
+    ),
     "a run stops while a reply is lost": world(
         "apply", update("reset after"), update("unheard of", 2, 3), images=3, max_failures=1, attempts=2
     ),
