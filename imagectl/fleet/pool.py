@@ -10,6 +10,8 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
+from imagectl.errors import ImagectlError
+
 
 class Lock(Protocol):
     def __enter__(self) -> bool: ...
@@ -129,9 +131,12 @@ def do_all(
         while left:
             if not pool.size:
                 pool.one()
+            over = pool.is_over()  # asked first: what was done by then is there
             try:
                 failure = results.get(timeout=1.0)
             except Empty:
+                if over:
+                    raise ImagectlError("internal", "a thread died, and left work undone") from None
                 continue
             if failure is not None:
                 raise failure

@@ -5,7 +5,7 @@ each image goes to `put`, once. Prints nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from queue import Empty
 
@@ -164,25 +164,36 @@ class Sender:
             yield job
 
     def send(self, job: Job) -> None:
-        """Bring one image to its state. Raises nothing: whatever happens is its outcome."""
-        sending = _Sending(job, job.current, job.outcome.changes, job.read)
+        """Bring one image to its state. Raises nothing foreseen: whatever happens is its outcome."""
+        with self._stopped_by_death():
+            sending = _Sending(job, job.current, job.outcome.changes, job.read)
+            try:
+                outcome = self._send(sending)
+            except ImagectlError as error:
+                outcome = _failed(job, error)
+            except Exception as bug:  # noqa: BLE001 - a bug of ours, told with the image it hit
+                unexpected = f"unexpected {type(bug).__name__}: {bug}"
+                known: Applied = "unknown" if sending.may_be_applied else "not-applied"
+                outcome = _failed(job, ImagectlError("internal", unexpected, outcome=known))
+            if outcome:
+                self._finish(job, outcome)
+
+    @contextmanager
+    def _stopped_by_death(self) -> Iterator[None]:
+        """Send nothing new when a thread dies: others would wait without end for a slot that it had."""
         try:
-            outcome = self._send(sending)
-        except ImagectlError as error:
-            outcome = _failed(job, error)
-        except Exception as bug:  # noqa: BLE001 - a bug of ours, told with the image it hit
-            unexpected = f"unexpected {type(bug).__name__}: {bug}"
-            known: Applied = "unknown" if sending.may_be_applied else "not-applied"
-            outcome = _failed(job, ImagectlError("internal", unexpected, outcome=known))
-        if outcome:
-            self._finish(job, outcome)
+            yield
+        except BaseException:
+            self._stop_because("a thread died")
+            raise
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
         if outcome.error and outcome.error.kind != "pending":
             with self._lock:
                 self._failures += 1
-            if self._failures == self._options.max_failures:
-                self._stop_because(f"{self._failures} failed")
+                failures = self._failures
+            if failures == self._options.max_failures:
+                self._stop_because(f"{failures} failed")
         if self._slots and job.outcome.changes:
             if outcome.result in {"requested", "applied", "unknown"}:
                 if not self._slots.keep():
@@ -207,7 +218,7 @@ class Sender:
         while sending.changes and not arn:
             if job.service.turn(self._stop):
                 self._guard(sending)
-                if sending.changes:
+                if sending.changes and not self._stop.is_set():  # that look took its time
                     arn = self._request(sending)
             elif sending.doubt is None:
                 return replace(job.outcome, result="not-applied", changes=sending.changes)
@@ -323,9 +334,11 @@ class Sender:
 
         def done(error: ImagectlError | None, settled: bool) -> None:
             if error:
-                self._finish(job, replace(_failed(job, error), arn=arn, changes=changes))
+                outcome = replace(_failed(job, error), arn=arn, changes=changes)
             else:
-                self._finish(job, replace(requested, result="updated" if settled else "requested"))
+                outcome = replace(requested, result="updated" if settled else "requested")
+            with self._stopped_by_death():
+                self._finish(job, outcome)
 
         judge = Judge(sending.update, job.service.region, sending.current, sending.progress.late)
         self._watcher(job).add(Waiting(sending.update, done, self._clock.now(), judge))

@@ -88,25 +88,21 @@ class Watcher:
                 self._finish(one, accepted_but(failure, one.update))
 
     def round(self) -> float | None:
-        """Look once at all that wait. The seconds until the next round; None where nothing waits."""
-        batch = self._batch()
-        if not batch:
-            return None
+        """Look once at all that wait. The seconds until the next round; None where nothing waits any more."""
+        started = self.clock.now()
         if self.leave.is_set():
             self.release()
-            return 0.0
-        started = self.clock.now()
-        self._look(batch)
-        self.expire()
+        elif batch := {one.update.name: one for one in self.waiting()}:
+            self._look(batch)
+            self.expire()
         now = self.clock.now()
-        youngest = now - max(one.since for one in batch.values())
-        # A sweep of many pages takes its time: then looking is half of the time, not all of it.
-        return max(pause_after(youngest), now - started)
-
-    def _batch(self) -> dict[str, Waiting]:
         with self._lock:
             self._running = bool(self._waiting)
-            return dict(self._waiting)
+            if not self._running:
+                return None
+            youngest = now - max(one.since for one in self._waiting.values())
+        # A sweep of many pages takes its time: then looking is half of the time, not all of it.
+        return max(pause_after(youngest), now - started)
 
     def _look(self, batch: dict[str, Waiting]) -> None:
         for name, read in self._read(batch):
@@ -163,6 +159,8 @@ class Watcher:
             if one.told:
                 return
             one.told = True
-        one.done(error, settled)
-        with self._lock:  # only now: at every moment an image is either waiting here or reported
-            del self._waiting[one.update.name]
+        try:
+            one.done(error, settled)
+        finally:
+            with self._lock:  # only now: at every moment an image is either waiting here or reported
+                del self._waiting[one.update.name]

@@ -52,6 +52,7 @@ class Request:
     ends: float = 0.0  # when that is over
     failed: bool = False  # by then
     applied: bool = False
+    throttled: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -122,6 +123,7 @@ class Backend:
     def update(self, request: Request) -> Answer:
         """Carry it out, unless that can't be now."""
         if not self._admits("UpdateImage"):
+            request.throttled = True
             return THROTTLED
         return self._change(request.name, request.values, request)
 

@@ -74,6 +74,10 @@ DISKS = {
 }
 # Where threads are started.
 THREADS = ("no more threads", "one thread can't start")
+# In a thread that is not the main one: an exception that nobody foresaw, and one that nobody catches.
+BUGS = ("a bug", "a thread dies")
+# Where a record is printed: the reader is gone, or reads no more.
+OUTPUTS = ("output fails", "output is stuck")
 
 
 class Event(NamedTuple):

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from imagectl.errors import EXIT_CODES
 from imagectl.image import PROPERTIES
 
 from .backend import Fields, PlayedImage, Request
+from .conduct import CONDUCT
 from .scheduler import LONGEST_STALL
 from .setup import Target, Values
 from .world import Run, Seen, Told
@@ -68,9 +70,14 @@ def updated_is_settled(seen: Seen) -> Iterator[str]:
 
 
 def unknown_is_what_nobody_can_know(seen: Seen) -> Iterator[str]:
-    """`unknown` is said only where a request's fate can't be seen in time."""
+    """`unknown` is said only where a request's fate can't be seen in time, or whoever knew it met a bug."""
+    for run in seen.runs:
+        yield from islice(_knowable(seen, run), run.bugs, None)
+
+
+def _knowable(seen: Seen, run: Run) -> Iterator[str]:
     for told in seen.told:
-        if told.result != "unknown" or _interrupted(seen.run(told.run)):
+        if told.run != run.number or told.result != "unknown" or _interrupted(run):
             continue
         requests = _requests(seen, told)
         doubtful = [r for r in requests if r.fate not in _PLAIN]
@@ -141,7 +148,7 @@ def exit_codes_follow_the_table(seen: Seen) -> Iterator[str]:
         if run.dead == "ended" and run.error and run.code != EXIT_CODES[run.error.kind]:
             yield f"run {run.number}: exit {run.code} for {run.error.kind}"
         for error in [run.error, *(told.error for told in seen.told if told.run == run.number)]:
-            if error and error.kind == "internal" and "unexpected" in error.message:
+            if error and error.kind == "internal" and "unexpected" in error.message and not run.bugs:
                 yield f"run {run.number}: {error.message}"
         if seen.setup.verb == "apply" and run.dead == "ended":
             yield from _wrong_verdict(run, [told for told in seen.told if told.run == run.number])
@@ -259,6 +266,7 @@ PROMISES: tuple[Invariant, ...] = (
     what_is_guarded_is_not_touched,
     few_enough_are_unsettled,
     requests_keep_the_rate,
+    *CONDUCT,
 )
 
 # Fates after which nobody can doubt.

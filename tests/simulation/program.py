@@ -91,7 +91,7 @@ def _apply(world: "World", run: "Run", progress: Progress, manifest: bytes) -> N
     places = {entry.line: world.place(entry.profile, entry.region) for entry in parsed.entries}
     run.wanted = {(places[e.line], e.update.name): dict(e.update.wanted) for e in parsed.entries}
     options = ApplyOptions(manifest=parsed, shard=Shard(), rollback_file=run.undo or None, fleet=fleet)
-    face = _Face(lambda outcome: world.tell(places[outcome.line or 0], outcome))
+    face = _Face(lambda outcome: world.record(places[outcome.line or 0], outcome))
     apply(options, world.log_in, face, progress, world.clock(), threads=world.threads(), disk=world.disk)
 
 

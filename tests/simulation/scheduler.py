@@ -26,6 +26,14 @@ class Killed(BaseException):
     """The process is no more: raised at every step that one of its threads still tries to take."""
 
 
+class BugError(Exception):
+    """What a thread meets that nobody foresaw."""
+
+
+class Death(BaseException):
+    """The same, where nobody catches it: the thread is no more."""
+
+
 @dataclass(slots=True, eq=False)
 class _Thread:
     name: str
@@ -54,7 +62,7 @@ class Scheduler:
         self._of_world = False
         self.dead = "nothing ran yet"  # why the process is no more
         self.crashes: list[BaseException] = []  # of threads: each is a bug
-        self.alarm, self.on_alarm = 0, _nothing  # the step at which something happens
+        self.alarm, self.on_alarm = 0, _nothing  # the step at which something happens; 0: none
         self.unstartable: Callable[[int], bool] = lambda _number: False
 
     # The world.
@@ -129,7 +137,7 @@ class Scheduler:
         """A signal comes: its handler runs in the main thread, as soon as that can."""
         self._log("signal", signal.Signals(number).name)
         self._signals.append(number)
-        if self._current is not self._main and self._main not in self._ready:
+        if (self._of_world or self._current is not self._main) and self._main not in self._ready:
             self._main.sleeps += 1
             self._ready.append(self._main)
 
@@ -138,7 +146,7 @@ class Scheduler:
         if self.dead:
             raise Killed
         self.steps += 1
-        if self.steps == self.alarm:
+        if 0 < self.alarm <= self.steps:
             self.on_alarm()
         if self._stall and self._random() < self._stall:
             self._log("stall")
@@ -219,7 +227,7 @@ class Scheduler:
         def guarded() -> None:
             try:
                 work()
-            except Killed:
+            except (Killed, BugError, Death):
                 pass
             except BaseException as crash:  # noqa: BLE001 - told as a broken invariant
                 self.crashes.append(crash)
@@ -262,6 +270,11 @@ class Scheduler:
             handler = signal.getsignal(number)
             if callable(handler):
                 handler(number, None)
+
+    @property
+    def is_main(self) -> bool:
+        """Whether the main thread runs."""
+        return self._current is self._main
 
     @property
     def who(self) -> str:

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any, NamedTuple
 
+from imagectl.image import PAGE
+
 from .backend import Nature, Place
 from .client import Network
-from .events import DISKS, ENDS, FATES, SIGNALS, STRANGERS, THREADS, Event
+from .events import BUGS, DISKS, ENDS, FATES, SIGNALS, STRANGERS, THREADS, Event
 
 ACCOUNTS = {"default": "111111111111", "production": "222222222222"}
 FOREIGN = "333333333333"  # nobody's
@@ -75,14 +77,16 @@ def draw(seed: int) -> Setup:
     if trimmed:  # it asks for what the service won't keep, so it never settles
         targets = (targets[0]._replace(wanted={"Description": "new "}), *targets[1:])
         options.pop("max_unsettled", None)
+    nature = _nature(dice, verb)
+    others = dice.one_of((0, 1, 3, 150)) if nature.page == PAGE else dice.one_of((0, 1, 3))
     return Setup(
         verb=verb,
         targets=targets,
-        nature=_nature(dice, verb)._replace(trims=frozenset([trimmed] if trimmed else [])),
+        nature=nature._replace(trims=frozenset([trimmed] if trimmed else [])),
         network=_network(dice),
         options=options,
         events=_events(dice, verb, len(targets)),
-        others=dice.one_of((0, 1, 3)),
+        others=others,
         preempt=dice.one_of((0.02, 0.2, 0.5)),
         stall=dice.one_of((0, 0, 0, 0.01)),
         foreign=verb == "apply" and dice.whether(0.02),
@@ -127,7 +131,7 @@ def _nature(dice: Dice, verb: str) -> Nature:
         stale=dice.one_of((0.0, 0.0, 1.0, 4.0)),
         shows_early=dice.whether(0.3),
         failing=frozenset([dice.upto(5)] if dice.whether(0.1) else []),
-        page=dice.one_of((100, 100, 3)),
+        page=dice.one_of((PAGE, PAGE, 3)),
     )
 
 
@@ -155,7 +159,7 @@ def _options(dice: Dice, verb: str) -> dict[str, Any]:
 def _events(dice: Dice, verb: str, targets: int) -> tuple[Event, ...]:
     places = [_fate] * 6 + [_stranger] * 2 + [_signal, _end]
     if verb == "apply":
-        places += [_disk, _thread]
+        places += [_disk, _thread, _bug, _output]
     return tuple(dice.one_of(places)(dice, verb, targets) for _ in range(dice.upto(8) - 1))
 
 
@@ -170,7 +174,10 @@ def _stranger(dice: Dice, verb: str, targets: int) -> Event:
 
 
 def _signal(dice: Dice, verb: str, targets: int) -> Event:
-    return Event(dice.one_of(SIGNALS), *_moment(dice, verb))
+    kind = dice.one_of(SIGNALS)
+    if dice.whether(0.5):
+        return Event(kind, *_moment(dice, verb))
+    return Event(kind, dice.upto(40) - 1, "second", times=dice.one_of((1, 2, 3)))
 
 
 def _end(dice: Dice, verb: str, targets: int) -> Event:
@@ -190,3 +197,11 @@ def _disk(dice: Dice, verb: str, targets: int) -> Event:
 
 def _thread(dice: Dice, verb: str, targets: int) -> Event:
     return Event(dice.one_of(THREADS), dice.upto(10) - 1, "thread")
+
+
+def _bug(dice: Dice, verb: str, targets: int) -> Event:
+    return Event(dice.one_of(BUGS), dice.upto(600), "step")
+
+
+def _output(dice: Dice, verb: str, targets: int) -> Event:
+    return Event("output fails", dice.upto(targets), "record")

@@ -21,7 +21,7 @@ def world(verb: str, *events: Event, wanted: dict[str, Any] = NEW, images: int =
     expected = more.pop("expected", None)
     options: dict[str, Any] = {"wait": True, "timeout": 20.0}
     if verb == "apply":
-        options |= {"concurrency": 2, "max_failures": None, "rollback": True}
+        options |= {"concurrency": 2, "max_failures": None, "max_unsettled": None, "rollback": True}
     else:
         options |= {"if_changed": False, "dry_run": False}
     for key in [key for key in more if key in options]:
@@ -117,11 +117,28 @@ FOUND = {
         "apply",
         Event("no more threads", 1, "thread"),
         Event("Ctrl-C", 1, "UpdateImage"),
-        Event("SIGTERM", 48, "step"),
+        Event("SIGTERM", 50, "step"),
         wait=False,
         images=2,
     ),
     "a hangup": world("apply", Event("SIGHUP", 1, "UpdateImage"), images=3),
+    "a thread dies while the images are read": world("apply", Event("a thread dies", 1, "step")),
+    "a thread dies that had the only slot": world(
+        "apply", Event("a thread dies", 60, "step"), images=3, max_unsettled=1
+    ),
+    "a run is stopped while an image is looked at once more": world(
+        "apply",
+        Event("Ctrl-C", 20, "DescribeImage"),
+        wanted=ROLE,
+        images=6,
+        expected={"Description": "old"},
+        latency=1.0,
+        rates={"DescribeImage": 1.0},
+        wait=False,
+    ),
+    "the only thread waits no longer than for the last image": world(
+        "apply", Event("no more threads", 0, "thread"), takes=(3.0, 3.5)
+    ),
     "many threads are throttled at the same time": world(
         "apply", wanted=ROLE, images=30, rates={"DescribeImage": 2.0}, concurrency=32
     ),

@@ -21,8 +21,8 @@ from . import program
 from .backend import Backend, Place, PlayedImage, Request
 from .client import Client
 from .disk import Disk
-from .events import DISKS, ENDS, FATES, SIGNALS, STRANGERS, THREADS, Event, Fate
-from .scheduler import Scheduler
+from .events import BUGS, DISKS, ENDS, FATES, OUTPUTS, SIGNALS, STRANGERS, THREADS, Event, Fate
+from .scheduler import BugError, Death, Scheduler
 from .setup import ACCOUNTS, FOREIGN, REGIONS, Setup, Target, Values
 
 
@@ -50,6 +50,7 @@ class Run:
     dead: str = ""
     error: ImagectlError | None = None  # what it ended with, on the whole
     calm: bool = False
+    bugs: int = 0  # 1 where one of its threads met one
     given_up: bool = False  # an image that the service turned away again and again
     timeout: float = 0.0  # as it was asked for, where it waits
     undo: str = ""  # the path of its rollback file
@@ -161,6 +162,16 @@ class World:
         self.seen.told.append(told)
         self.log("says", outcome.name, outcome.result, outcome.error.message if outcome.error else "")
 
+    def record(self, place: Place, outcome: Outcome) -> None:
+        """A record is kept in a file, and printed."""
+        self.tell(place, outcome)
+        for event in self._count("record"):
+            self.seen.happened[event.kind] += 1
+            self.log(event.kind)
+            if event.kind == "output is stuck":
+                self.scheduler.wait(None, [])
+            raise ImagectlError("internal", "the output could not be written")
+
     def log(self, *what: Any) -> None:
         self.seen.trace.append((self.scheduler.now, self.run, self.scheduler.who, *what))
 
@@ -191,7 +202,7 @@ class World:
             return []
         for event in due:
             self._happen(event)
-        return [event for event in due if event.kind in FATES or event.kind in DISKS]
+        return [event for event in due if event.kind in {*FATES, *DISKS, *OUTPUTS}]
 
     def _happen(self, event: Event) -> None:
         if event.kind in SIGNALS:
@@ -200,6 +211,15 @@ class World:
         elif event.kind in ENDS:
             self.seen.happened[event.kind] += 1
             self.scheduler.kill(event.kind)
+        elif event.kind in BUGS and not self.seen.runs[-1].bugs:  # one a run: what counts the dead may live
+            self.seen.happened[event.kind] += 1
+            self.seen.runs[-1].bugs += 1
+            self.log(event.kind)
+            raise BugError(event.kind) if event.kind == "a bug" else Death
+
+    def _happen_to_process(self, event: Event) -> None:
+        if Scheduler.running and not self.calm:
+            self._happen(event)
 
     def _disk_event(self, operation: str) -> str:
         kind = ""
@@ -212,6 +232,10 @@ class World:
     def _step_event(self) -> None:
         scheduler = self.scheduler
         due = self._steps.pop(0)
+        if due.kind in BUGS and scheduler.is_main:
+            self._steps.insert(0, due._replace(at=due.at + 1))
+            scheduler.alarm += 1
+            return
         scheduler.alarm = self._steps[0].at if self._steps else 0
         if not self.calm:
             self._happen(due)
@@ -241,6 +265,10 @@ class World:
         for event in self.setup.events:
             if event.kind in STRANGERS:
                 self.scheduler.at(event.at + self._random(), partial(self._meddle, event))
+            elif event.what == "second":
+                for number in range(event.times):
+                    when = event.at + self._random() + number
+                    self.scheduler.at(when, partial(self._happen_to_process, event))
             for number in range(event.at, event.at + event.times):
                 self._due[event.what, number].append(event)
         self.scheduler.on_alarm = self._step_event

@@ -1,0 +1,322 @@
+"""How a run behaves on the way: what it sends and how often, when it stops, how soon it says what it knows.
+
+Like `invariants`, whose second half this is: each promise yields a line where it is broken.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from imagectl.errors import EXIT_CODES
+from imagectl.image import PAGE
+
+from .backend import Request
+from .scheduler import LONGEST_STALL
+from .world import Run, Seen, Told
+
+_MOMENT = 0.5  # seconds in which what is known gets about
+_THROTTLES = frozenset(("throttled", "429"))
+_COUNTS = r"(\d+) (updated|requested|unchanged|failed|not settled in time)"
+_STOPPED_BY_DISK = frozenset(("full", "write fails", "sync fails"))
+
+
+def a_signal_is_heard(seen: Seen) -> Iterator[str]:
+    """After the first nothing new is sent, and nothing waited for. The next one ends the run at once."""
+    for run in _ended(seen):
+        signals, patience = _signals(seen, run), _stalled(seen, run) + _MOMENT
+        if not signals:
+            continue
+        for name, sent in _first_sent(seen, run).items():
+            if sent > signals[0] + patience:
+                yield f"run {run.number} began with {name} {sent - signals[0]:.1f} s after a signal"
+        if run.ended > signals[0] + _finishing(seen, run) + patience:
+            yield f"run {run.number} went on for {run.ended - signals[0]:.1f} s after a signal"
+        stuck = any(what == "output is stuck" for _, what in _trace(seen, run))
+        last = signals[2 if stuck else 1 :]
+        if last and run.ended > last[0] + patience:
+            yield f"run {run.number} went on for {run.ended - last[0]:.1f} s after another signal"
+
+
+def an_interrupted_run_says_so(seen: Seen) -> Iterator[str]:
+    """Exit 130 or 143 where a signal came, and only there."""
+    for run in _ended(seen):
+        signalled = {what for _, what in _trace(seen, run) if what.startswith("signal ")}
+        codes = {130 if what == "signal SIGINT" else 143 for what in signalled}
+        if run.code in {130, 143} and run.code not in codes:
+            yield f"run {run.number}: exit {run.code} after {signalled or 'no signal'}"
+        unsent = any(told.error is None and told.result == "not-applied" for told in _told(seen, run))
+        if signalled and unsent and run.code not in codes and not _stops(seen, run):
+            yield f"run {run.number}: exit {run.code}, though a signal kept it from sending all"
+
+
+def what_is_in_doubt_is_named(seen: Seen) -> Iterator[str]:
+    """And nothing else: an image is named only where it was sent, and its answer has not come long since."""
+    for run in _ended(seen):
+        unsent = set(_named(run)) - _first_sent(seen, run).keys()
+        if len(unsent) > seen.setup.options["concurrency"]:  # each thread may be about to send one
+            yield f"run {run.number} doubts whether {', '.join(unsent)} were updated, which it never sent"
+        for name in _named(run):
+            requests = [r for r in _requests(seen, run) if r.name == name]
+            told = [one.result for one in _told(seen, run) if one.name == name]
+            if told:
+                yield f"run {run.number} doubts whether {name} was updated, and says {told[0]}"
+            answered = max((r.sent for r in requests), default=0.0) + 2 * seen.setup.network.latency
+            if _is_plain(seen, run) and not run.timeout and run.ended > answered + _MOMENT:
+                yield f"run {run.number} doubts whether {name} was updated, which it was told"
+
+
+def a_wait_waits(seen: Seen) -> Iterator[str]:
+    """With --wait each image that was accepted is seen settled or late, but after a signal; else none is."""
+    for run in _ended(seen):
+        for told in _told(seen, run):
+            if told.result == "requested" and run.timeout and not _signals(seen, run):
+                yield f"run {run.number} didn't wait for {told.name}"
+            if (told.result == "updated" or _is_late(told)) and not run.timeout:
+                yield f"run {run.number} waited for {told.name}"
+
+
+def a_wait_takes_its_time(seen: Seen) -> Iterator[str]:
+    """An image is late after --timeout since its update was accepted, not before, and not long after."""
+    for run in _ended(seen):
+        for told in _told(seen, run):
+            requests = [r for r in _requests(seen, run) if r.name == told.name]
+            accepted = [r.carried for r in requests if r.carried is not None and r.fate == "own"]
+            if not _is_late(told) or len(accepted) != len(requests):
+                continue
+            if told.when < min(accepted) + run.timeout - 0.01:
+                yield f"run {run.number} gave {told.name} only {told.when - min(accepted):.1f} s"
+            if _is_plain(seen, run) and told.when > max(accepted) + run.timeout + 2 + _looking(seen, told):
+                yield f"run {run.number} gave {told.name} {told.when - max(accepted):.1f} s"
+
+
+def what_is_settled_is_told(seen: Seen) -> Iterator[str]:
+    """Within about two seconds and the time that the looks take."""
+    for run in _ended(seen):
+        for told in _told(seen, run):
+            requests = [r for r in _requests(seen, run) if r.name == told.name]
+            meddled = (told.place, told.name) in seen.meddled
+            if told.result == "updated" and requests and not meddled and _is_plain(seen, run):
+                late = told.when - max(r.ends for r in requests)
+                if late > 2 + seen.setup.nature.stale + _looking(seen, told):
+                    yield f"run {run.number} said that {told.name} is updated {late:.1f} s too late"
+
+
+def a_wait_looks_now_and_then(seen: Seen) -> Iterator[str]:
+    """A few times a second at most, one request an image or one a page of all images, what is fewer."""
+    nature = seen.setup.nature
+    for run in _ended(seen):
+        for place, backend in seen.backends.items():
+            sent = [r.sent for r in backend.requests if r.run == run.number]
+            if not sent or not run.timeout or seen.run(run.number).purpose not in {"first", "calm"}:
+                continue
+            images, wanted = len(backend.images), [t for t in seen.setup.targets if t.place == place]
+            pages = -(-images // nature.page)
+            roles = sum("RoleArn" in target.wanted for target in wanted)
+            guards = sum(target.expected is not None for target in wanted)
+            each = min(len(wanted) + 1, pages + roles) if nature.page == PAGE else pages + len(wanted)
+            rounds = 4 * (run.ended - min(sent)) + 2 * len(wanted)
+            doubted = sum(r.fate != "own" or r.carried is None for r in _requests(seen, run))
+            most = 3 * (pages + len(wanted) + guards) + each * rounds + 60 * doubted
+            asked = backend.asked[run.number, "ListImages"] + backend.asked[run.number, "DescribeImage"]
+            if asked > most and not nature.rates:
+                yield f"run {run.number} asked {asked} times how the images in {place} are"
+
+
+def nothing_is_left_unsent_without_a_reason(seen: Seen) -> Iterator[str]:
+    """Some are not sent where a run is stopped, and the reason is said. Else all are."""
+    for run in _ended(seen):
+        unsent = [t.name for t in _told(seen, run) if t.error is None and t.result == "not-applied"]
+        if not unsent:
+            continue
+        if not (_stops(seen, run) or _signals(seen, run)):
+            yield f"run {run.number} did not send {', '.join(unsent)}"
+        if run.error and run.code == EXIT_CODES["partial"] and "; stopped: " not in run.error.message:
+            yield f"run {run.number} doesn't say why it stopped: {run.error.message}"
+
+
+def so_many_failures_stop_it(seen: Seen) -> Iterator[str]:
+    """After --max-failures nothing new is sent."""
+    for run in _ended(seen):
+        stops = _most_failures(seen, run)
+        if stops is None:
+            continue
+        for name, sent in _first_sent(seen, run).items():
+            if sent > stops + _stalled(seen, run) + _MOMENT:
+                yield f"run {run.number} began with {name} {sent - stops:.1f} s after so many had failed"
+
+
+def a_file_that_fails_stops_it(seen: Seen) -> Iterator[str]:
+    """Where a rollback line or a record can't be written, that is the run's error, and it is stopped."""
+    for run in _ended(seen):
+        failed = [when for when, what in _trace(seen, run) if what in {*_STOPPED_BY_DISK, "output fails"}]
+        if not failed:
+            continue
+        if run.code not in {EXIT_CODES["internal"], 130, 143}:
+            yield f"run {run.number}: exit {run.code}, though it could not write"
+        for name, sent in _first_sent(seen, run).items():
+            if sent > failed[0] + _stalled(seen, run) + _MOMENT:
+                yield f"run {run.number} began with {name} {sent - failed[0]:.1f} s after it could not write"
+
+
+def what_fails_in_passing_is_repeated(seen: Seen) -> Iterator[str]:
+    """Up to --max-attempts times, throttles aside, and no more."""
+    most = seen.setup.network.attempts
+    for run in _ended(seen):
+        counts = Counter(
+            r.name
+            for r in _requests(seen, run)
+            if r.fate not in _THROTTLES and (r.fate != "own" or r.carried is not None)
+        )
+        for name, count in counts.items():
+            if count > most:
+                yield f"run {run.number} sent {name} {count} times"
+        stopped = _stops(seen, run) or _signals(seen, run)
+        for told in _told(seen, run):
+            error = told.error
+            if error is None or error.is_throttle or error.operation != "UpdateImage" or stopped:
+                continue
+            if error.kind == "transient":
+                tries = sum(r.name == told.name and not r.throttled for r in _requests(seen, run))
+                if tries < most:
+                    yield f"run {run.number} gave {told.name} up after {tries} of {most} attempts"
+
+
+def only_what_differs_is_sent(seen: Seen) -> Iterator[str]:
+    """A role that stays needs no right to pass it."""
+    for run in _ended(seen):
+        for target in seen.setup.targets:
+            image, since = seen.image(target), run.started - seen.setup.nature.stale
+            for request in _requests(seen, run):
+                if request.name != target.name:
+                    continue
+                for key, value in request.values.items():
+                    ends = [when for when, _ in image.history[1:]] + [float("inf")]
+                    seen_so = [
+                        fields
+                        for (began, fields), end in zip(image.history, ends, strict=True)
+                        if began <= request.sent and end > since and fields is not None
+                    ]
+                    if all(fields.get(key) == value for fields in seen_so):
+                        yield f"run {run.number} sent {key} of {target.name}, which was so already"
+
+
+def one_after_the_other_is_in_order(seen: Seen) -> Iterator[str]:
+    """With --max-unsettled 1, as the manifest has them."""
+    for run in _ended(seen):
+        if seen.setup.options.get("max_unsettled") == 1 and run.purpose != "undo" and run.timeout:
+            order = [target.name for target in seen.setup.targets]
+            sent = sorted((when, order.index(name)) for name, when in _first_sent(seen, run).items())
+            if [index for _, index in sent] != sorted(index for _, index in sent):
+                yield f"run {run.number} sent {', '.join(order[index] for _, index in sent)}, in that order"
+
+
+def the_summary_counts_what_was_told(seen: Seen) -> Iterator[str]:
+    for run in _ended(seen):
+        counted = Counter(map(_counted, _told(seen, run)))
+        text = run.error.message if run.error else ""
+        for number, what in re.findall(_COUNTS, text):
+            if int(number) != counted[what] and f"stopped: {number} {what}" not in text:
+                yield f"run {run.number} says {number} {what}, which are {counted[what]}"
+
+
+CONDUCT = (
+    a_signal_is_heard,
+    an_interrupted_run_says_so,
+    what_is_in_doubt_is_named,
+    a_wait_waits,
+    a_wait_takes_its_time,
+    what_is_settled_is_told,
+    a_wait_looks_now_and_then,
+    nothing_is_left_unsent_without_a_reason,
+    so_many_failures_stop_it,
+    a_file_that_fails_stops_it,
+    what_fails_in_passing_is_repeated,
+    only_what_differs_is_sent,
+    one_after_the_other_is_in_order,
+    the_summary_counts_what_was_told,
+)
+
+
+def _ended(seen: Seen) -> list[Run]:
+    """The runs of `apply` that were not killed."""
+    return [run for run in seen.runs if run.dead == "ended" and seen.setup.verb == "apply"]
+
+
+def _told(seen: Seen, run: Run) -> list[Told]:
+    return [told for told in seen.told if told.run == run.number]
+
+
+def _requests(seen: Seen, run: Run) -> list[Request]:
+    return [r for backend in seen.backends.values() for r in backend.requests if r.run == run.number]
+
+
+def _first_sent(seen: Seen, run: Run) -> dict[str, float]:
+    first: dict[str, float] = {}
+    for request in sorted(_requests(seen, run), key=lambda request: request.sent):
+        first.setdefault(request.name, request.sent)
+    return first
+
+
+def _trace(seen: Seen, run: Run) -> list[tuple[float, str]]:
+    return [(when, " ".join(map(str, what))) for when, number, _, *what in seen.trace if number == run.number]
+
+
+def _signals(seen: Seen, run: Run) -> list[float]:
+    return [when for when, what in _trace(seen, run) if what.startswith("signal ")]
+
+
+def _stalled(seen: Seen, run: Run) -> float:
+    return LONGEST_STALL * sum(what == "stall" for _, what in _trace(seen, run))
+
+
+def _is_late(told: Told) -> bool:
+    return told.error is not None and told.error.kind == "pending"
+
+
+def _failures(seen: Seen, run: Run) -> list[Told]:
+    return [told for told in _told(seen, run) if told.error is not None and not _is_late(told)]
+
+
+def _most_failures(seen: Seen, run: Run) -> float | None:
+    """When so many had failed as may."""
+    most = None if run.calm else seen.setup.options["max_failures"]
+    failed = sorted(told.when for told in _failures(seen, run))
+    return failed[most - 1] if most and len(failed) >= most else None
+
+
+def _stops(seen: Seen, run: Run) -> bool:
+    """Whether a run had to stop by itself: failures, a file, a thread, images that may never settle."""
+    unsettled = sum(t.result in {"requested", "applied", "unknown"} for t in _told(seen, run))
+    most = seen.setup.options.get("max_unsettled") if run.timeout else None
+    failed = {*_STOPPED_BY_DISK, "output fails"} & {what for _, what in _trace(seen, run)}
+    return bool(run.bugs or failed or _most_failures(seen, run) is not None or (most and unsettled >= most))
+
+
+def _is_plain(seen: Seen, run: Run) -> bool:
+    """Whether nothing of its own made the run slow."""
+    plain = all(r.fate == "own" for r in _requests(seen, run))
+    slowed = seen.setup.nature.rates or run.bugs or _stalled(seen, run) or run.number in seen.reads_failed
+    return plain and not slowed
+
+
+def _finishing(seen: Seen, run: Run) -> float:
+    """Seconds until the answers are there of what is under way: a look and a request, or all that can be."""
+    return 4 * seen.setup.network.latency if _is_plain(seen, run) else 130.0
+
+
+def _looking(seen: Seen, told: Told) -> float:
+    """Seconds that two looks take, each at all images of a place."""
+    images = len(seen.backends[told.place].images)
+    requests = -(-images // seen.setup.nature.page) + sum(t.place == told.place for t in seen.setup.targets)
+    return 4 * seen.setup.network.latency * requests
+
+
+def _named(run: Run) -> list[str]:
+    """The images that a run which two signals ended names as in doubt."""
+    return re.findall(r"image-\d+", run.error.message) if run.error and run.code in {130, 143} else []
+
+
+def _counted(told: Told) -> str:
+    if told.error is not None:
+        return "not settled in time" if _is_late(told) else "failed"
+    return told.result
