@@ -84,10 +84,10 @@ FOUND = {
     "somebody else's change comes before a look that had to wait for its turn": world(
         "apply",
         update("500 after", 1, 9),
-        Event("sets other values", 5, "second"),
+        Event("sets other values", 7, "second"),
         wanted=ROLE,
         images=2,
-        rates={"DescribeImage": 0.5},
+        rates={"DescribeImage": 0.4},
         latency=0.1,
         takes=(0.5, 0.8),
         attempts=1,
