@@ -251,10 +251,11 @@ def _find_out(
     """Whether a request without a reply was carried out: the image as asked for, or what else is known.
 
     `not-applied` only where the image was seen at rest, other than asked for, until a stale read is
-    past believing; a read that fails, an image that is gone, an update that doesn't end, or a request that
-    may still come (`late`) leaves it unknown.
+    past believing; a read that fails, an image that is gone or that somebody changes meanwhile, an update
+    that doesn't end, or a request that may still come (`late`) leaves it unknown.
     """
-    moved, seen, start = False, False, clock.now()
+    moved, start = False, clock.now()
+    first: Image | None = None
     with suppress(ImagectlError):  # a look that fails for good
         for image, _, waited in looks(look_at(service, update.name), clock, _GRACE_UPDATING):
             if image is not None:
@@ -262,13 +263,14 @@ def _find_out(
                 if not diff(image, update):
                     return image
                 moved = moved or image.status in MOVING
-                if not seen:
+                if first is None:
                     # Where nothing was seen for a while, somebody else may have changed it after us.
-                    seen, late = True, late or clock.now() - start > _EARLY
+                    first, late = image, late or clock.now() - start > _EARLY
                 # Before it was seen moving, it may be an earlier update's failure.
                 failed = image.status == "UPDATE_FAILED" and moved
                 if failed or (waited >= _GRACE_UNSEEN and image.status not in MOVING):
-                    return "unknown" if late or _is_alike(image, update) else "not-applied"
+                    as_it_was = failed or image.fields == first.fields
+                    return "unknown" if late or not as_it_was or _is_alike(image, update) else "not-applied"
             elif waited >= _GRACE_UNSEEN:
                 return "unknown"
     return "unknown"

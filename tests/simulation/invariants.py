@@ -223,9 +223,10 @@ def few_enough_are_unsettled(seen: Seen) -> Iterator[str]:
         if not most or not seen.setup.options["wait"] or seen.setup.nature.stale:
             continue
         requests = [r for b in seen.backends.values() for r in b.requests if r.run == run.number]
-        answered = {r.name for r in requests if r.fate == "own"}
-        again = [r for r in requests if r.fate in _LATE and r.name in answered]
-        changing = [(r.carried, r.ends) for r in requests if r.carried is not None and r not in again]
+        carried = sorted((r for r in requests if r.carried is not None), key=lambda r: r.carried or 0)
+        first = {r.name: r for r in reversed(carried)}
+        seen_again = [r for r in carried if r.fate not in _LATE or first[r.name] is r]
+        changing = [(r.carried or 0, r.ends) for r in seen_again]
         for moment, _ in changing:
             count = sum(began <= moment < end for began, end in changing)
             if count > most:

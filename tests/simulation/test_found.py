@@ -93,6 +93,32 @@ FOUND = {
         attempts=1,
         wait=False,
     ),
+    "somebody else's change comes after a value that the service trims": world(
+        "update",
+        update("page after"),
+        Event("sets other values", 3, "second"),
+        wanted={"Description": "new "},
+        trims=frozenset({"image-0"}),
+        wait=False,
+        takes=(0.5, 1.5),
+    ),
+    "somebody else's change comes while no look sees anything": world(
+        "apply",
+        update("page after"),
+        Event("429", 2, "DescribeImage", 10),
+        Event("sets other values", 2, "second"),
+        wait=False,
+        takes=(0.5, 1.0),
+    ),
+    "an update is carried out once more when others are on their way": world(
+        "apply",
+        update("timeout, carried out late", 1, 3),
+        late=90.0,
+        takes=(5.0, 25.0),
+        images=3,
+        max_unsettled=1,
+        timeout=60.0,
+    ),
     "a run stops while a reply is lost": world(
         "apply", update("reset after"), update("unheard of", 2, 3), images=3, max_failures=1, attempts=2
     ),
