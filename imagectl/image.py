@@ -61,9 +61,13 @@ class ImageArn(NamedTuple):
 
 
 class Image(NamedTuple):
-    """One image as DescribeImage or ListImages returns it; `fields` is that reply, by the API's names."""
+    """One image as DescribeImage or ListImages returns it; `fields` is that reply, by the API's names.
+
+    `age` is how many seconds ago it was last modified, by the service's own clock, where the reply tells.
+    """
 
     fields: Mapping[str, Any]
+    age: float | None = None
 
     @property
     def name(self) -> str:

@@ -169,12 +169,13 @@ def carry_out(
 
     Where the reply was lost, what the image turns out to be decides whether that is so.
     """
+    since = clock.now()
     try:
         return service.update(update, progress)
     except ImagectlError as lost:
         if lost.outcome != "unknown":
             raise
-        return look_up(service, update, lost, progress=progress, clock=clock, watch=watch)
+        return look_up(service, update, lost, since=since, progress=progress, clock=clock, watch=watch)
 
 
 def look_up(
@@ -182,12 +183,16 @@ def look_up(
     update: ImageUpdate,
     lost: ImagectlError,
     *,
+    since: float,
     progress: Progress,
     clock: Clock,
     watch: Watch,
 ) -> str:
-    """The image's ARN if the update whose reply was `lost` turns out to be applied; else raises `lost`."""
-    found = _find_out(service, update, late=lost.late, clock=clock, watch=watch)
+    """The image's ARN if the update whose reply was `lost` turns out to be applied; else raises `lost`.
+
+    `since` is when it was first sent.
+    """
+    found = _find_out(service, update, since, late=lost.late, clock=clock, watch=watch)
     if isinstance(found, Image):
         progress.outcome = "applied"
         return found.arn
@@ -242,11 +247,11 @@ def pause_after(waited: float) -> float:
 # How long a request whose reply was lost is given to show in DescribeImage, in seconds: reads may be
 # stale for some seconds, an update takes up to half a minute.
 _GRACE_UNSEEN, _GRACE_UPDATING = 6.0, 60.0
-_EARLY = 2.0  # an update takes longer, so that a first look by then shows what it began with
+_EARLY = 2.0  # an update takes longer, so that a first look by then shows what it began with, or it at work
 
 
 def _find_out(
-    service: Service, update: ImageUpdate, *, late: bool, clock: Clock, watch: Watch
+    service: Service, update: ImageUpdate, since: float, *, late: bool, clock: Clock, watch: Watch
 ) -> Image | Applied:
     """Whether a request without a reply was carried out: the image as asked for, or what else is known.
 
@@ -254,7 +259,7 @@ def _find_out(
     past believing; a read that fails, an image that is gone or that somebody changes meanwhile, an update
     that doesn't end, or a request that may still come (`late`) leaves it unknown.
     """
-    moved, start = False, clock.now()
+    moved = False
     first: Image | None = None
     with suppress(ImagectlError):  # a look that fails for good
         for image, _, waited in looks(look_at(service, update.name), clock, _GRACE_UPDATING):
@@ -264,8 +269,10 @@ def _find_out(
                     return image
                 moved = moved or image.status in MOVING
                 if first is None:
-                    # Where nothing was seen for a while, somebody else may have changed it after us.
-                    first, late = image, late or clock.now() - start > _EARLY
+                    # What was modified since we sent ours may be somebody else's change, that came after it.
+                    first, ago = image, clock.now() - since
+                    old = image.age is not None and image.age > ago + _EARLY
+                    late = late or (ago > _EARLY and not old)
                 # Before it was seen moving, it may be an earlier update's failure.
                 failed = image.status == "UPDATE_FAILED" and moved
                 if failed or (waited >= _GRACE_UNSEEN and image.status not in MOVING):

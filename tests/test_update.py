@@ -5,6 +5,7 @@ The verbs speak real HTTP to the programmable service; time is a clock of our ow
 
 import itertools
 from collections.abc import Callable
+from time import time as wall_clock
 
 import pytest
 from conftest import Run
@@ -420,6 +421,33 @@ def test_not_carried_out_and_no_reply(service: Service, images: SageMaker, time:
     assert time.seconds - time.start >= 5
     assert time.pauses[0] < time.pauses[1] <= 2
     assert failure.value.hint is None or "to look at the image" not in failure.value.hint
+
+
+@pytest.mark.parametrize(
+    ("ago", "date", "outcome"),
+    [
+        (3600, {}, "not-applied"),
+        (8, {}, "unknown"),
+        (3600, {"Date": "yesterday"}, "unknown"),
+        (3600, {"Date": "Thu, 01 Jan 99999999 00:00:00 GMT"}, "unknown"),
+    ],
+)
+def test_what_was_modified_since_the_first_attempt_may_be_after_it(
+    service: Service, images: SageMaker, time: Time, ago: float, date: dict[str, str], outcome: str
+) -> None:
+    """The attempts took ten seconds. By the service's own clock, the image is as it was before, or isn't."""
+    image = service.images["my-image"]
+    image["LastModifiedTime"] = wall_clock() - ago
+
+    def ten_seconds_pass() -> None:
+        time.seconds += 10
+
+    service.on_update = ten_seconds_pass
+    service.answer("UpdateImage", error("InternalFailure", "oops", status=500))
+    service.answer("DescribeImage", Reply(body=image, headers=date), times=20)
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time)
+    assert failure.value.outcome == outcome
 
 
 @pytest.mark.parametrize("reply", [DENIED, THROTTLED, DROPPED, PORTAL])

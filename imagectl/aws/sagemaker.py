@@ -75,7 +75,8 @@ class SageMaker:
         """DescribeImage."""
         until = _moment(within)
         reply = self._call("DescribeImage", {"ImageName": name}, name=name, until=until)
-        image = Image({key: value for key, value in reply.items() if key != "ResponseMetadata"})
+        fields = {key: value for key, value in reply.items() if key != "ResponseMetadata"}
+        image = Image(fields, _age(reply))
         self._arn_of(reply, "DescribeImage", name)
         if not _is_image(reply) or not image.status:
             raise self._foreign(reply, "DescribeImage", name)
@@ -234,6 +235,17 @@ def _moment(within: float | None) -> float | None:
 
 def _is_text(value: object) -> bool:
     return value is None or isinstance(value, str)
+
+
+def _age(reply: dict[str, Any]) -> float | None:
+    """How many seconds before its reply an image was modified, by the clock that both times are of."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        replied = parsedate_to_datetime(reply["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return float((replied - reply["LastModifiedTime"]).total_seconds())
+    except (KeyError, TypeError, ValueError, OverflowError):  # there is none, or not what it should be
+        return None
 
 
 def _is_image(fields: Any) -> bool:

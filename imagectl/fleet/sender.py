@@ -65,6 +65,7 @@ class _Sending:
     doubt: ImagectlError | None = None  # of a request that may have been carried out, unheard
     tries: int = 0
     throttles: int = 0
+    since: float = 0.0  # when a request of it was first sent
     recorded: tuple[Change, ...] = ()  # what the rollback file takes back, if there is one
     under_way: bool = False  # whether a request of it is
 
@@ -235,6 +236,7 @@ class Sender:
             if self._closed:
                 raise sending.failed(ImagectlError("interrupted", "not sent", outcome="not-applied"))
             self._sent[job], sending.under_way = sending, True
+        sending.since = sending.since or self._clock.now()
         try:
             arn = job.service.update(sending.update, sending.progress)
         except ImagectlError as error:
@@ -262,9 +264,14 @@ class Sender:
         """
         if error.outcome != "unknown":
             raise error
-        service, progress = sending.job.service, sending.progress
         return look_up(
-            service, sending.update, error, progress=progress, clock=self._clock, watch=lambda _status: None
+            sending.job.service,
+            sending.update,
+            error,
+            since=sending.since,
+            progress=sending.progress,
+            clock=self._clock,
+            watch=lambda _status: None,
         )
 
     def _look_again(self, sending: _Sending) -> str | None:

@@ -119,6 +119,15 @@ FOUND = {
         max_unsettled=1,
         timeout=60.0,
     ),
+    "somebody else's change comes between two attempts": world(
+        "update",
+        update("500 after"),
+        update("503", 2, 9),
+        Event("sets other values", 2, "second"),
+        takes=(0.5, 0.8),
+        attempts=5,
+        wait=False,
+    ),
     "a run stops while a reply is lost": world(
         "apply", update("reset after"), update("unheard of", 2, 3), images=3, max_failures=1, attempts=2
     ),
