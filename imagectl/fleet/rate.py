@@ -6,12 +6,14 @@ No rate is published, and a token bucket with tokens saved up admits a burst bef
 nothing is paced until the first throttle. That finds the bucket empty: from then on one request at a time
 probes, at doubling intervals, and the first one admitted tells how long a token takes. From there each
 admission shortens the interval by a percent, each throttle lengthens it by a tenth: in balance one request
-in ten is throttled, which is the price of noticing a rate that rises.
+in ten is throttled, which is the price of noticing a rate that rises. After a time without any admission the
+intervals are halved again, until a throttle says that the rate is reached.
 """
 
 _UP, _DOWN = 0.011, 0.1  # their ratio is what fixes the share of throttled requests, whatever the rate
 _LONG_STREAK = 20  # admissions in a row after which the rate is taken to be far too low: faster up
 _FIRST = 0.02  # seconds between the first probes
+_DOUBTED = 1.0  # seconds between probes; more says rather that for a while nothing was admitted at all
 _LONGEST = 10.0  # seconds; a service that admits less has more to say than "Rate exceeded"
 
 
@@ -21,29 +23,27 @@ class Pace:
     def __init__(self) -> None:
         self.interval = 0.0  # between two requests; 0 as long as nothing was throttled
         self._next = 0.0
-        self._changed = 0.0  # when the interval was last made longer
-        self._drained = 0.0  # when the bucket was last seen empty after an admission
+        self._changed = 0.0  # when the interval was last changed by much
+        self._doubted = False  # whether the interval may say nothing of the rate
         self._admitted = self._throttled = 0  # in a row
 
     def delay(self, now: float) -> float:
         """Seconds until a request may go; 0 is now."""
-        return max(0.0, self._next - now) if self.interval else 0.0
+        return max(0.0, self._next - now)
 
     def sent(self, now: float) -> None:
         """A request goes."""
-        # A moment of being late doesn't lower the rate; a long idle time doesn't save up a burst.
-        due = self._next if now - self._next < self.interval else now
-        self._next = due + self.interval
+        self._next = now + self.interval
 
     def admitted(self, sent: float, now: float) -> None:
         """The request sent at `sent` was let through."""
-        probing = self._throttled > 1 and sent >= self._drained
-        self._admitted, self._throttled = self._admitted + 1, 0
-        if not self.interval:
-            return
-        if probing:
-            self.interval = min(self.interval, max(now - self._drained, 1e-4))
+        if self._throttled > 1:
+            self._doubted = self.interval > _DOUBTED
             self._next = now + self.interval / 2
+        elif self._doubted and sent >= self._changed:
+            self.interval /= 2
+            self._changed, self._next = now, now + self.interval / 2
+        self._admitted, self._throttled = self._admitted + 1, 0
         self.interval /= 1 + _UP * max(1.0, self._admitted / _LONG_STREAK)
 
     def throttled(self, sent: float, now: float) -> None:
@@ -51,10 +51,9 @@ class Pace:
         self._admitted = 0
         if sent < self._changed:  # on its way since before the last change: says nothing of it
             return
+        self._doubted = False
         first = not self.interval
         self._throttled = 2 if first else self._throttled + 1
-        if first or self._throttled == 1:
-            self._drained = now
         if first:
             self.interval = _FIRST
         else:
