@@ -356,8 +356,8 @@ class Judge:
         outcome: Applied | None = "applied" if self.update.wanted else None
         # Only an update that failed says something of ours, and not where all is as asked for: then ours
         # came before the one that failed.
-        if self.update.wanted and image.status == "UPDATE_FAILED" and not _is_alike(image, self.update):
-            outcome = "unknown" if self.late else "not-applied"
+        if self.update.wanted and image.status == "UPDATE_FAILED" and diff(image, self.update):
+            outcome = "unknown" if self.late or _is_alike(image, self.update) else "not-applied"
             if self.late:
                 reason += "; an earlier attempt, whose reply was lost, may still be carried out"
         return ImagectlError(

@@ -9,6 +9,7 @@ from imagectl.image import PROPERTIES
 
 from .backend import Fields, PlayedImage, Request
 from .conduct import CONDUCT
+from .events import FATES
 from .scheduler import LONGEST_STALL
 from .setup import Target, Values
 from .world import Run, Seen, Told
@@ -54,17 +55,25 @@ def not_applied_is_never_applied(seen: Seen) -> Iterator[str]:
 
 
 def what_is_told_as_accepted_is(seen: Seen) -> Iterator[str]:
-    """`requested`, `applied`: the service accepted it, or the image was as asked for by itself."""
+    """`requested`, `applied`: the service accepted it, or the image was as asked for by itself.
+
+    And it did not fail, where it was told that an update did.
+    """
     for told in seen.told:
         if told.result in {"requested", "applied"}:
-            accepted = any(r.carried is not None and r.carried <= told.when for r in _requests(seen, told))
+            saw_failure = told.error is not None and told.error.code == "UPDATE_FAILED"
+            accepted = any(
+                r.carried is not None and r.carried <= told.when and not (saw_failure and r.failed)
+                for r in _requests(seen, told)
+            )
             if not accepted and not _was_as_wanted(seen, told, at_rest=False):
                 yield f"{_said(told)}, but it was never accepted"
 
 
 def updated_is_settled(seen: Seen) -> Iterator[str]:
     for told in seen.told:
-        at_rest = told.result == "updated"
+        waited = seen.setup.verb == "update" and bool(seen.run(told.run).timeout) and not told.error
+        at_rest = told.result == "updated" or waited
         if told.result in {"updated", "unchanged"} and not _was_as_wanted(seen, told, at_rest=at_rest):
             yield f"{_said(told)}, but it never was{' CREATED and' if at_rest else ''} as asked for"
 
@@ -81,7 +90,7 @@ def _knowable(seen: Seen, run: Run) -> Iterator[str]:
             continue
         requests = _requests(seen, told)
         doubtful = [r for r in requests if r.fate not in _PLAIN]
-        if not doubtful:
+        if not doubtful and told.name not in seen.setup.nature.trims:
             yield f"{_said(told)}, but every request had its answer"
         elif told.run not in seen.reads_failed and not seen.setup.nature.rates.get("DescribeImage"):
             late = [r for r in doubtful if r.fate in _LATE]
@@ -129,6 +138,13 @@ def the_undo_restores_what_was_changed(seen: Seen) -> Iterator[str]:
                 yield f"{target.name} was {target.has}, after the undo it is {left}"
 
 
+def a_rollback_file_is_read(seen: Seen) -> Iterator[str]:
+    """Whatever a crash left of it, if anything was sent by then."""
+    for run in seen.runs:
+        if run.purpose == "undo" and run.code == EXIT_CODES["usage"]:
+            yield f"run {run.number} can't read a rollback file: {run.error and run.error.message}"
+
+
 def an_undo_overwrites_nobody_else(seen: Seen) -> Iterator[str]:
     """It changes back what a run of ours had set, and nothing else."""
     targets = {(target.place, target.name): target for target in seen.setup.targets}
@@ -141,6 +157,95 @@ def an_undo_overwrites_nobody_else(seen: Seen) -> Iterator[str]:
                     ours = ours.strip()
                 if told.result != "not-applied" and change.before != ours:
                     yield f"{_said(told)}: {change.name} was {change.before!r}, which is not of ours"
+
+
+def a_single_update_does_what_its_options_say(seen: Seen) -> Iterator[str]:
+    """A dry run sends nothing and alone says `planned`; `unchanged` is said by who was to look first."""
+    options = seen.setup.options
+    for run in seen.runs:
+        if seen.setup.verb != "update":
+            return
+        dry, first = options["dry_run"] and not run.calm, options["if_changed"] or run.purpose == "idle"
+        for told in seen.told:
+            looked = {"planned": dry, "unchanged": dry or first}.get(told.result, True)
+            if told.run == run.number and not (looked and (told.error or not dry or told.result in _LOOKED)):
+                yield f"{_said(told)}, with {options}"
+        if dry and _sent(seen, run):
+            yield f"run {run.number} is a dry run, and sent {len(_sent(seen, run))} requests"
+
+
+def a_refusal_is_final(seen: Seen) -> Iterator[str]:
+    """What the service refuses, but for the rate and a change under way, a single update doesn't repeat."""
+    for run in seen.runs:
+        if seen.setup.verb == "update":
+            final = _FINAL if run.timeout else _FINAL | {"in use"}
+            for request in _sent(seen, run)[:-1]:
+                if request.fate in final:
+                    yield f"run {run.number} repeated an update that got {request.fate!r}"
+
+
+def a_wait_has_its_time(seen: Seen) -> Iterator[str]:
+    """`pending`, and an image that is busy all the time, are said when --timeout has run out, and then soon.
+
+    Later where the last update went out, or its fate was looked up, when the time had run out already.
+    """
+    slack = 1.1 + 4 * seen.setup.network.latency
+    for run in _single_waits(seen):
+        error, sent, end = run.error, _sent(seen, run), run.started + run.timeout
+        busy = error and error.is_busy and error.outcome == "not-applied" and not _looked_up(sent)
+        if error and (error.kind == "pending" or busy) and run.ended < end - 0.001:
+            yield f"run {run.number} gave up {end - run.ended:.1f} s too early: {error.message}"
+        slow = any(FATES[request.fate].slow for request in sent)
+        if sent and not _looked_up(sent) and not slow and sent[0].sent < run.started + 1:
+            late = run.ended - max(end, sent[-1].sent)
+            if late > slack and not seen.setup.stall:
+                yield f"run {run.number} waited {late:.1f} s longer than it was to"
+
+
+def news_is_soon_told(seen: Seen) -> Iterator[str]:
+    """An update that settled is told within two seconds of when a look shows it."""
+    nature, latency = seen.setup.nature, seen.setup.network.latency
+    for run in _single_waits(seen):
+        sent = _sent(seen, run)
+        blind = run.number in seen.reads_failed or "DescribeImage" in nature.rates or seen.setup.stall
+        if run.code != 0 or blind or not sent or _looked_up(sent) or seen.meddled:
+            continue
+        there = max(sent[-1].ends + nature.stale, sent[-1].sent)
+        if run.ended > there + 2 + 4 * latency:
+            yield f"run {run.number} told {run.ended - there:.1f} s later that the image is settled"
+
+
+def looks_are_few(seen: Seen) -> Iterator[str]:
+    """No more than one in a second or so."""
+    for run in seen.runs:
+        asked = sum(backend.asked[run.number, "DescribeImage"] for backend in seen.backends.values())
+        looked = run.ended - run.started
+        if seen.setup.verb != "apply" and asked > 25 + looked:
+            yield f"run {run.number} looked {asked} times in {looked:.0f} s"
+
+
+def what_is_said_of_an_image_is_true(seen: Seen) -> Iterator[str]:
+    """Its status, its values, and what became of the update, in the message as in the outcome."""
+    for told in seen.told:
+        message = told.error.message if told.error else ""
+        if not told.error or _interrupted(seen.run(told.run)):
+            continue
+        image = seen.backends[told.place].images[told.name]
+        since = seen.run(told.run).started - seen.setup.nature.stale
+        found = re.search(r"\(status (\w+)\)", message)
+        if found and not _was(image, {}, since, told.when, status=found[1]):
+            yield f"{_said(told)}: {message}"
+        if found := re.search(r" is at rest after .*?: (.*)", message):
+            is_so = re.findall(r"(\w+) is (not there|'.*?'), not (not there|'.*?')(?:, |;|$)", found[1])
+            has = {name: _plain(value) for name, value, _ in is_so}
+            wanted = {name: _plain(value) for name, _, value in is_so}
+            asked = seen.run(told.run).wanted[told.place, told.name]
+            true = _was(image, has, since, told.when, at_rest=True)
+            if not (is_so and true and wanted.items() <= asked.items()):
+                yield f"{_said(told)}: {message}"
+        for words, outcomes in _IN_WORDS.items():
+            if words in message and told.error.outcome not in outcomes:
+                yield f"{_said(told)}, which is {told.error.outcome}: {message}"
 
 
 def exit_codes_follow_the_table(seen: Seen) -> Iterator[str]:
@@ -260,7 +365,14 @@ PROMISES: tuple[Invariant, ...] = (
     every_image_that_was_sent_is_told,
     what_is_sent_can_be_undone,
     the_undo_restores_what_was_changed,
+    a_rollback_file_is_read,
     an_undo_overwrites_nobody_else,
+    a_single_update_does_what_its_options_say,
+    a_refusal_is_final,
+    a_wait_has_its_time,
+    news_is_soon_told,
+    looks_are_few,
+    what_is_said_of_an_image_is_true,
     exit_codes_follow_the_table,
     a_calm_run_converges,
     only_what_is_declared_is_sent,
@@ -299,6 +411,40 @@ _LATE = frozenset(
 )
 
 
+# After which a single update is not sent again.
+_FINAL = _PLAIN - {"own", "connection refused", "connect timeout", "throttled", "429", "in use"}
+_LOOKED = frozenset(("planned", "unchanged"))
+# What a message says of the update, and the outcomes that say the same.
+_IN_WORDS: dict[str, set[str | None]] = {
+    "the update was accepted": {"applied"},
+    "the update was not applied": {"not-applied"},
+    "whether the update was applied could not be found out": {"unknown"},
+    "may still be carried out": {"unknown"},
+}
+
+
+def _sent(seen: Seen, run: Run) -> list[Request]:
+    return [r for backend in seen.backends.values() for r in backend.requests if r.run == run.number]
+
+
+def _single_waits(seen: Seen) -> list[Run]:
+    """The runs of one image that waited and were not stopped."""
+    return [
+        run
+        for run in seen.runs
+        if seen.setup.verb != "apply" and run.timeout and run.dead == "ended" and not _interrupted(run)
+    ]
+
+
+def _looked_up(sent: list[Request]) -> bool:
+    """Whether a reply was lost, so that what became of the update was looked up first."""
+    return any(request.fate not in _PLAIN for request in sent)
+
+
+def _plain(quoted: str) -> str | None:
+    return None if quoted == "not there" else quoted[1:-1]
+
+
 def _requests(seen: Seen, told: Told) -> list[Request]:
     return [r for r in seen.backends[told.place].requests if r.run == told.run and r.name == told.name]
 
@@ -316,14 +462,17 @@ def _was_as_wanted(seen: Seen, told: Told, *, at_rest: bool) -> bool:
     return _was(image, _wanted(seen, told), since, told.when, at_rest=at_rest)
 
 
-def _was(image: PlayedImage, wanted: Values, since: float, until: float, *, at_rest: bool = False) -> bool:
+def _was(
+    image: PlayedImage, wanted: Values, since: float, until: float, *, at_rest: bool = False, status: str = ""
+) -> bool:
+    status = status or ("CREATED" if at_rest else "")
     ends = [when for when, _ in image.history[1:]] + [float("inf")]
     return any(
         began <= until
         and ended > since
         and fields is not None
         and _is_as(fields, wanted)
-        and (fields["ImageStatus"] == "CREATED" or not at_rest)
+        and status in {"", fields["ImageStatus"]}
         for (began, fields), ended in zip(image.history, ends, strict=True)
     )
 

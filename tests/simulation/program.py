@@ -36,6 +36,8 @@ def main(world: "World", run: "Run", manifest: bytes) -> None:
     try:
         if world.setup.verb == "update":
             _update(world, run, progress)
+        elif world.setup.verb == "wait":
+            _wait(world, run)
         else:
             _apply(world, run, progress, manifest)
         run.code = 0
@@ -46,7 +48,7 @@ def main(world: "World", run: "Run", manifest: bytes) -> None:
         run.error = ImagectlError(kind, f"{kind}; {progress.known}", outcome=progress.outcome)
     if run.error:
         run.code = EXIT_CODES[run.error.kind]
-        if world.setup.verb == "update":
+        if world.setup.verb != "apply":
             target = world.setup.targets[0]
             said = run.error.outcome or "not-applied"
             world.tell(
@@ -71,6 +73,21 @@ def _update(world: "World", run: "Run", progress: Progress) -> None:
         watch=lambda _status: None,
     )
     world.tell(target.place, outcome)
+
+
+def _wait(world: "World", run: "Run") -> None:
+    """Of one image."""
+    target = world.setup.targets[0]
+    run.wanted = {(target.place, target.name): {}}
+    run.timeout = world.setup.options["timeout"]
+    verb.settle(
+        world.connect(target.profile, target.region),
+        verb.Judge(ImageUpdate(target.name, {}), target.region),
+        timeout=run.timeout,
+        clock=world.clock(),
+        watch=lambda _status: None,
+    )
+    world.tell(target.place, Outcome(result="updated", name=target.name, region=target.region))
 
 
 def _apply(world: "World", run: "Run", progress: Progress, manifest: bytes) -> None:

@@ -22,7 +22,7 @@ def world(verb: str, *events: Event, wanted: dict[str, Any] = NEW, images: int =
     options: dict[str, Any] = {"wait": True, "timeout": 20.0}
     if verb == "apply":
         options |= {"concurrency": 2, "max_failures": None, "max_unsettled": None, "rollback": True}
-    else:
+    elif verb == "update":
         options |= {"if_changed": False, "dry_run": False}
     for key in [key for key in more if key in options]:
         options[key] = more.pop(key)
@@ -127,6 +127,12 @@ FOUND = {
         takes=(0.5, 0.8),
         attempts=5,
         wait=False,
+    ),
+    "an update fails that changed a space alone": world(
+        "update", wanted={"Description": "old "}, trims=frozenset({"image-0"}), failing=frozenset({1})
+    ),
+    "the power fails while a rollback line is written": world(
+        "apply", Event("power", 2, "sync"), images=3, concurrency=1, wait=False
     ),
     "a run stops while a reply is lost": world(
         "apply", update("reset after"), update("unheard of", 2, 3), images=3, max_failures=1, attempts=2
