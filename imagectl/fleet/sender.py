@@ -52,6 +52,11 @@ class Job:
         """What is wanted, by the name that the service itself writes."""
         return replace(self.entry.update, name=self.outcome.name)
 
+    @property
+    def may_change(self) -> bool:
+        """Whether there is something to send, or may be: what is being changed won't stay as it is."""
+        return bool(self.outcome.changes) or self.current.status in MOVING
+
 
 @dataclass(slots=True, eq=False)
 class _Sending:
@@ -160,7 +165,7 @@ class Sender:
     def in_turn(self, jobs: Iterable[Job]) -> Iterator[Job]:
         """The jobs in order, each when it may begin: as soon as few enough images are unsettled."""
         for job in jobs:
-            if self._slots and job.outcome.changes:
+            if self._slots and job.may_change:
                 self._slots.take(self._stop)
             yield job
 
@@ -195,7 +200,7 @@ class Sender:
                 failures = self._failures
             if failures == self._options.max_failures:
                 self._stop_because(f"{failures} failed")
-        if self._slots and job.outcome.changes:
+        if self._slots and job.may_change:
             if outcome.result in {"requested", "applied", "unknown"}:
                 if not self._slots.keep():
                     self._stop_because(f"{self._options.max_unsettled} not settled")

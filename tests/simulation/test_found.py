@@ -185,6 +185,21 @@ FOUND = {
     ),
     "reads are throttled": world("apply", wanted=ROLE, images=8, rates={"DescribeImage": 0.5}),
 }
+# One image is as declared, but being changed when it is read; the others are not as declared.
+_CANARY = world(
+    "apply",
+    Event("sets other values", 0, "second"),
+    images=3,
+    max_unsettled=1,
+    takes=(5.0, 25.0),
+    latency=1.0,
+    timeout=5.0,
+    concurrency=1,
+)
+_first, *_others = _CANARY.targets
+FOUND["what is being changed needs its turn, too"] = _CANARY._replace(
+    targets=(_first._replace(wanted={"Description": "old"}), *_others)
+)
 
 
 @pytest.mark.parametrize("setup", FOUND.values(), ids=FOUND)
