@@ -131,5 +131,7 @@ class _Lane:
             if self.throttles <= 1:
                 self._since = now
             self.starved = now - self._since
-            told = self._pace.throttled if throttled else self._pace.admitted
-            told(sent, now)
+            if throttled:
+                self._pace.throttled(sent, now)
+            else:
+                self._pace.admitted(now)

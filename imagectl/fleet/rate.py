@@ -10,7 +10,7 @@ in ten is throttled, which is the price of noticing a rate that rises. After a t
 intervals are halved again, until a throttle says that the rate is reached.
 """
 
-_UP, _DOWN = 0.011, 0.1  # their ratio is what fixes the share of throttled requests, whatever the rate
+_UP, _DOWN = 0.011, 0.111  # their ratio is what fixes the share of throttled requests, whatever the rate
 _LONG_STREAK = 20  # admissions in a row after which the rate is taken to be far too low: faster up
 _FIRST = 0.02  # seconds between the first probes
 _DOUBTED = 1.0  # seconds between probes; more says rather that for a while nothing was admitted at all
@@ -23,7 +23,7 @@ class Pace:
     def __init__(self) -> None:
         self.interval = 0.0  # between two requests; 0 as long as nothing was throttled
         self._next = 0.0
-        self._changed = 0.0  # when the interval was last changed by much
+        self._changed = 0.0  # when the interval was last made longer
         self._doubted = False  # whether the interval may say nothing of the rate
         self._admitted = self._throttled = 0  # in a row
 
@@ -35,14 +35,14 @@ class Pace:
         """A request goes."""
         self._next = now + self.interval
 
-    def admitted(self, sent: float, now: float) -> None:
-        """The request sent at `sent` was let through."""
+    def admitted(self, now: float) -> None:
+        """A request was let through."""
         if self._throttled > 1:
             self._doubted = self.interval > _DOUBTED
             self._next = now + self.interval / 2
-        elif self._doubted and sent >= self._changed:
+        elif self._doubted:
             self.interval /= 2
-            self._changed, self._next = now, now + self.interval / 2
+            self._next = now + self.interval / 2
         self._admitted, self._throttled = self._admitted + 1, 0
         self.interval /= 1 + _UP * max(1.0, self._admitted / _LONG_STREAK)
 
@@ -52,12 +52,9 @@ class Pace:
         if sent < self._changed:  # on its way since before the last change: says nothing of it
             return
         self._doubted = False
-        first = not self.interval
-        self._throttled = 2 if first else self._throttled + 1
-        if first:
-            self.interval = _FIRST
-        else:
-            self.interval = min(_LONGEST, self.interval * (2 if self._throttled > 1 else 1 / (1 - _DOWN)))
+        self._throttled += 1 if self.interval else 2  # what ends a burst is no single refusal
+        longer = self.interval * (2 if self._throttled > 1 else 1 + _DOWN)
+        self.interval = min(_LONGEST, longer or _FIRST)
         self._changed = now
         # A single refusal means a little too early: soon again, or the token that is due goes to waste.
         self._next = now + self.interval * (0.3 if self._throttled == 1 else 1)

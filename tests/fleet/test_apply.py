@@ -958,7 +958,7 @@ def paced(count: int, bucket: Bucket, latency: float, threads: int = 8) -> tuple
             flying.remove(flight)
             _, start, admitted = flight
             if admitted:
-                pace.admitted(start, now)
+                pace.admitted(now)
                 done += 1
                 free += left > 0
                 left -= left > 0
@@ -995,7 +995,7 @@ def test_a_rate_that_changes_is_followed() -> None:
             now += pace.delay(now)
             pace.sent(now)
             if now >= due:
-                pace.admitted(now, now)
+                pace.admitted(now)
                 due = max(due + interval, now - interval)
             else:
                 pace.throttled(now, now)

@@ -37,8 +37,10 @@ class Lane:
         while self.now < end:
             while self._flying and self._flying[0][0] <= self.now:
                 _, request = heappop(self._flying)
-                told = self.pace.admitted if request.admitted else self.pace.throttled
-                told(request.when, self.now)
+                if request.admitted:
+                    self.pace.admitted(self.now)
+                else:
+                    self.pace.throttled(request.when, self.now)
             free = len(self._flying) < self._threads
             delay = self.pace.delay(self.now) if free else end
             if delay:
@@ -89,7 +91,7 @@ def test_nothing_is_slowed_down_before_a_throttle() -> None:
         assert pace.delay(now) == 0
         pace.sent(now)
         now += 0.001
-        pace.admitted(now - 0.001, now)
+        pace.admitted(now)
 
 
 def test_the_first_throttle_slows_down() -> None:
@@ -97,9 +99,9 @@ def test_the_first_throttle_slows_down() -> None:
     pace = Pace()
     for _ in range(3):
         pace.sent(0.0)
-    pace.admitted(0.0, 0.1)
+    pace.admitted(0.1)
     pace.throttled(0.0, 0.1)
-    pace.admitted(0.0, 0.1)
+    pace.admitted(0.1)
     assert pace.delay(0.1) > 0
 
 
