@@ -259,27 +259,30 @@ def _find_out(
     past believing; a read that fails, an image that is gone or that somebody changes meanwhile, an update
     that doesn't end, or a request that may still come (`late`) leaves it unknown.
     """
-    moved = False
+    moved, newest = False, Newest()
     first: Image | None = None
     with suppress(ImagectlError):  # a look that fails for good
         for image, _, waited in looks(look_at(service, update.name), clock, _GRACE_UPDATING):
-            if image is not None:
-                watch(image.status)
-                if not diff(image, update):
-                    return image
-                moved = moved or image.status in MOVING
-                if first is None:
-                    # What was modified since we sent ours may be somebody else's change, that came after it.
-                    first, ago = image, clock.now() - since
-                    old = image.age is not None and image.age > ago + _EARLY
-                    late = late or (ago > _EARLY and not old)
-                # Before it was seen moving, it may be an earlier update's failure.
-                failed = image.status == "UPDATE_FAILED" and moved
-                if failed or (waited >= _GRACE_UNSEEN and image.status not in MOVING):
-                    as_it_was = failed or image.fields == first.fields
-                    return "unknown" if late or not as_it_was or _is_alike(image, update) else "not-applied"
-            elif waited >= _GRACE_UNSEEN:
-                return "unknown"
+            if image is None:
+                if waited >= _GRACE_UNSEEN:
+                    return "unknown"
+                continue
+            watch(image.status)
+            if not newest.is_not_before(image):
+                continue
+            if not diff(image, update):
+                return image
+            moved = moved or image.status in MOVING
+            if first is None:
+                # What was modified since we sent ours may be somebody else's change, that came after it.
+                first, ago = image, clock.now() - since
+                old = image.age is not None and image.age > ago + _EARLY
+                late = late or (ago > _EARLY and not old)
+            # Before it was seen moving, it may be an earlier update's failure.
+            failed = image.status == "UPDATE_FAILED"
+            if (failed and moved) or (waited >= _GRACE_UNSEEN and image.status not in MOVING):
+                as_it_was = failed or image.fields == first.fields
+                return "unknown" if late or not as_it_was or _is_alike(image, update) else "not-applied"
     return "unknown"
 
 
@@ -316,8 +319,23 @@ def time_to_look(left: float) -> float:
 
 
 @dataclass(slots=True)
+class Newest:
+    """The newest of an image's states that was seen. Reads lag, and each by another time."""
+
+    modified: Any = None
+
+    def is_not_before(self, image: Image) -> bool:
+        """Whether a look shows no older state than those before it; if so, it is the newest."""
+        modified = image.fields.get("LastModifiedTime")
+        if modified and self.modified and modified < self.modified:
+            return False
+        self.modified = modified or self.modified
+        return True
+
+
+@dataclass(slots=True)
 class Judge:
-    """Whether one image is settled, by all looks at it. Reads may lag, and each by another time.
+    """Whether one image is settled, by all looks at it.
 
     `before` is the image as it was read before the update, if it was. `late`: whether an earlier attempt of
     the update may still be carried out.
@@ -327,21 +345,19 @@ class Judge:
     region: str
     before: InitVar[Image | None] = None
     late: bool = False
-    _newest: Any = field(init=False)
+    _newest: "Newest" = field(init=False)
     _moved: bool = field(init=False, default=False)
 
     def __post_init__(self, before: Image | None) -> None:
-        self._newest = before and before.fields.get("LastModifiedTime")
+        self._newest = Newest(before and before.fields.get("LastModifiedTime"))
 
     def is_settled(self, image: Image, waited: float) -> bool:
         """Settled, or not yet. Raises `refused` on a state that can't become CREATED.
 
         `waited` is how long ago the update was accepted.
         """
-        modified = image.fields.get("LastModifiedTime")
-        if modified and self._newest and modified < self._newest:
-            return False  # how it was before the last look
-        self._newest = modified or self._newest
+        if not self._newest.is_not_before(image):
+            return False
         self._moved = self._moved or image.status in MOVING
         if image.status in DEAD_ENDS and self._is_of_now(image, waited):
             raise self._dead_end(image)

@@ -176,7 +176,10 @@ def what_fails_in_passing_is_repeated(seen: Seen) -> Iterator[str]:
             if error is None or error.is_throttle or error.operation != "UpdateImage" or stopped:
                 continue
             if error.kind == "transient":
-                tries = sum(r.name == told.name and not r.throttled for r in _requests(seen, run))
+                tries = sum(
+                    r.name == told.name and not (r.throttled and r.fate == "own")
+                    for r in _requests(seen, run)
+                )
                 if tries < most:
                     yield f"run {run.number} gave {told.name} up after {tries} of {most} attempts"
 

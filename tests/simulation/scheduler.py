@@ -163,6 +163,8 @@ class Scheduler:
         """Stand in `queue` until `wake` is called for it; False where the time ran out first."""
         end = None if timeout is None else self.now + timeout
         me = self._current
+        if self._signals and me is self._main:
+            self._handle_signals()
         while True:
             me.sleeps += 1
             mark = me.sleeps

@@ -222,12 +222,11 @@ class World:
             self._happen(event)
 
     def _disk_event(self, operation: str) -> str:
-        kind = ""
-        for event in self._count(operation):
-            kind = event.kind
+        kinds = [event.kind for event in self._count(operation)]
+        for kind in kinds[:1]:  # nothing more can come of what fails already
             self.seen.happened[kind] += 1
             self.log(kind)
-        return kind
+        return kinds[0] if kinds else ""
 
     def _step_event(self) -> None:
         scheduler = self.scheduler
