@@ -39,7 +39,8 @@ EXIT_CODES: dict[Kind, int] = {
 EXIT_CHANGES_PENDING = 10  # --detailed-exitcode: no failure, so no kind
 
 
-# Codes that say more than their kind: what may be repeated at a lower rate, and what after a while.
+# Codes that say more than their kind: what may be repeated at a lower rate, what after a while, and what is
+# a matter of this call alone, as credentials that expired are not.
 THROTTLES = frozenset(
     (
         "LimitExceeded",
@@ -52,6 +53,7 @@ THROTTLES = frozenset(
     )
 )
 BUSY = frozenset(("Conflict", "ResourceInUse"))
+DENIED = frozenset(("AccessDenied", "NotAuthorized", "UnauthorizedOperation"))
 
 
 class Terminated(KeyboardInterrupt):
@@ -170,6 +172,11 @@ class ImagectlError(Exception):
     def is_busy(self) -> bool:
         """Whether the image was being changed by somebody else."""
         return (self.code or "").removesuffix("Exception") in BUSY
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether a permission is missing, for this call alone."""
+        return (self.code or "").removesuffix("Exception") in DENIED
 
     def as_json(self) -> dict[str, Any]:
         """The contract's error object, keys that don't apply left out."""

@@ -4,7 +4,7 @@ import re
 from typing import Any, NamedTuple
 
 from imagectl.aws.debug import without_passwords
-from imagectl.errors import BUSY, THROTTLES, ImagectlError, Kind
+from imagectl.errors import BUSY, DENIED, THROTTLES, ImagectlError, Kind
 from imagectl.text import quote
 
 
@@ -45,9 +45,7 @@ CODES: dict[str, Row] = {
     "MissingParameter": Row("refused"),
     "RequestEntityTooLarge": Row("refused"),
     "Serialization": Row("refused"),
-    "AccessDenied": Row("access", _PERMISSIONS),
-    "NotAuthorized": Row("access", _PERMISSIONS),
-    "UnauthorizedOperation": Row("access", _PERMISSIONS),
+    **dict.fromkeys(DENIED, Row("access", _PERMISSIONS)),
     "OptInRequired": Row("access", "the account is not signed up for SageMaker, or not in this region"),
     "ExpiredToken": Row("access", LOGIN),
     "RequestExpired": Row("access", _CLOCK),

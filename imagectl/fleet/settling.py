@@ -4,6 +4,7 @@ One thread per service looks, at all images that wait there at once: by ListImag
 more than single looks would. Knows nothing of sending, and prints nothing.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -142,8 +143,10 @@ class Watcher:
                     singly.pop(image.name, None)
                     yield image.name, image
             except ImagectlError as failure:
-                yield from ((name, failure) for name in singly)
-                return
+                if not failure.is_denied:
+                    yield from ((name, failure) for name in singly)
+                    return
+                count = sys.maxsize  # who may not list can still look at each
             self.size = count
         for name in singly:
             yield name, self._describe(name, left())

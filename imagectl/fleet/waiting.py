@@ -81,7 +81,7 @@ class _Sum:
         if error is None:
             if waiting.seen:
                 self._face.settled(waiting.seen, one_of_many=True)
-        elif error.kind == "access" and not (error.code or "").startswith("AccessDenied"):
+        elif error.kind == "access" and not error.is_denied:
             raise error  # of all images, not of this one
         else:
             self._face.error(error.but(image_name=name))

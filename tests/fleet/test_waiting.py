@@ -99,6 +99,18 @@ def test_many_images_take_few_calls(run: Run, service: Service) -> None:
     assert service.operations == ["ListImages"] * 3
 
 
+def test_many_images_need_no_permission_to_list(run: Run, service: Service) -> None:
+    """Where the list is denied, each image is looked at by itself, and the list isn't asked for again."""
+    names = [f"image-{number:03}" for number in range(12)]
+    for name in names:
+        service.add(name, ImageStatus="UPDATING")
+    settle_after(service, 14, **dict.fromkeys(names, "CREATED"))
+    service.answer("ListImages", error("AccessDeniedException", "not authorized"), times=9)
+    code, out, err = run("wait", *names)
+    assert (code, len(out.splitlines()), err.count("error")) == (0, 12, 0)
+    assert service.operations.count("ListImages") == 1
+
+
 def test_arns_of_several_regions_wait_together(run: Run, images: Service) -> None:
     """Each is looked at where it is; here one service plays both regions."""
     arn = images.arn("b")
