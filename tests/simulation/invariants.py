@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from imagectl.errors import EXIT_CODES
-from imagectl.image import PROPERTIES
+from imagectl.image import MOVING, PROPERTIES
 
 from .backend import Fields, PlayedImage, Request
 from .conduct import CONDUCT
@@ -66,16 +66,20 @@ def what_is_told_as_accepted_is(seen: Seen) -> Iterator[str]:
                 r.carried is not None and r.carried <= told.when and not (saw_failure and r.failed)
                 for r in _requests(seen, told)
             )
-            if not accepted and not _was_as_wanted(seen, told, at_rest=False):
+            if not accepted and not _was_as_wanted(seen, told, since=seen.run(told.run).started):
                 yield f"{_said(told)}, but it was never accepted"
 
 
 def updated_is_settled(seen: Seen) -> Iterator[str]:
+    """`unchanged` too, where one waits. Of a single image it is what the last look showed."""
     for told in seen.told:
-        waited = seen.setup.verb == "update" and bool(seen.run(told.run).timeout) and not told.error
-        at_rest = told.result == "updated" or waited
-        if told.result in {"updated", "unchanged"} and not _was_as_wanted(seen, told, at_rest=at_rest):
-            yield f"{_said(told)}, but it never was{' CREATED and' if at_rest else ''} as asked for"
+        run, alone = seen.run(told.run), seen.setup.verb != "apply"
+        if told.result not in {"updated", "unchanged"}:
+            continue
+        at_rest = told.result == "updated" or (alone and run.timeout > 0)
+        since = told.when - seen.setup.network.latency if alone and not seen.setup.stall else run.started
+        if not _was_as_wanted(seen, told, at_rest=at_rest, since=since):
+            yield f"{_said(told)}, but it was not{' CREATED and' if at_rest else ''} as asked for"
 
 
 def unknown_is_what_nobody_can_know(seen: Seen) -> Iterator[str]:
@@ -195,6 +199,9 @@ def a_wait_has_its_time(seen: Seen) -> Iterator[str]:
         busy = error and error.is_busy and error.outcome == "not-applied" and not _looked_up(sent)
         if error and (error.kind == "pending" or busy) and run.ended < end - 0.001:
             yield f"run {run.number} gave up {end - run.ended:.1f} s too early: {error.message}"
+        blind = run.number in seen.reads_failed or seen.setup.stall
+        if busy and not blind and sent[-1].sent < run.ended - 4 - slack and _rests(seen, run.ended - 4):
+            yield f"run {run.number} sent nothing to an image that was at rest for a while"
         slow = any(FATES[request.fate].slow for request in sent)
         if sent and not _looked_up(sent) and not slow and sent[0].sent < run.started + 1:
             late = run.ended - max(end, sent[-1].sent)
@@ -455,11 +462,16 @@ def _wanted(seen: Seen, told: Told) -> Values:
     return seen.run(told.run).wanted[told.place, told.name]
 
 
-def _was_as_wanted(seen: Seen, told: Told, *, at_rest: bool) -> bool:
-    """Whether the image was so at a moment that a look of this run may have seen."""
+def _was_as_wanted(seen: Seen, told: Told, *, since: float, at_rest: bool = False) -> bool:
+    """Whether the image was so at a moment that a look since then may have seen."""
     image = seen.backends[told.place].images[told.name]
-    since = seen.run(told.run).started - seen.setup.nature.stale
+    since -= seen.setup.nature.stale
     return _was(image, _wanted(seen, told), since, told.when, at_rest=at_rest)
+
+
+def _rests(seen: Seen, when: float) -> bool:
+    fields = seen.image(seen.setup.targets[0]).at(when)
+    return fields is not None and fields["ImageStatus"] not in MOVING
 
 
 def _was(

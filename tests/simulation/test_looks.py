@@ -167,6 +167,9 @@ WAITS = {
         takes=(0.0, 0.1),
         latency=1.0,
     ),
+    "nothing to do, but it failed while nothing was seen": world(
+        "update", look("timeout before"), Event("update fails", 0, "second"), if_changed=True, wanted=SAME
+    ),
     "something to do": world("update", if_changed=True),
     "a dry run": world("update", dry_run=True),
     "a dry run with nothing to do": world("update", dry_run=True, if_changed=True, wanted=SAME),
@@ -192,6 +195,9 @@ WAITS = {
     ),
     "a reply is lost, and nothing can be seen": world(
         "update", update("reset after"), look("503", times=90), attempts=1
+    ),
+    "a reply is lost for longer than one waits": world(
+        "update", update("timeout after"), attempts=1, takes=(90.0, 95.0), shows_early=True
     ),
     "a reply is lost, and it fails": world(
         "update", update("reset after"), attempts=1, failing=frozenset({1})
