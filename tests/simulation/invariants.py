@@ -250,6 +250,8 @@ def what_is_said_of_an_image_is_true(seen: Seen) -> Iterator[str]:
             true = _was(image, has, since, told.when, at_rest=True)
             if not (is_so and true and wanted.items() <= asked.items()):
                 yield f"{_said(told)}: {message}"
+        if told.error.code == "UPDATE_FAILED" and "it is so" not in message:
+            yield f"{_said(told)} without the service's reason: {message}"
         for words, outcomes in _IN_WORDS.items():
             if words in message and told.error.outcome not in outcomes:
                 yield f"{_said(told)}, which is {told.error.outcome}: {message}"
