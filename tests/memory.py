@@ -18,6 +18,7 @@ from imagectl.fleet.tally import Tally
 from imagectl.image import PAGE, Image, ImageUpdate, Outcome, Page, Progress
 from imagectl.update import Clock
 
+_OPTIONS = {"max_failures": None, "max_unsettled": None, "wait": False, "timeout": 600.0}
 THROTTLED = ImagectlError("transient", "Rate exceeded", code="ThrottlingException", http_status=400)
 
 
@@ -106,7 +107,7 @@ def applied(
     told: list[Outcome] = []
     tally = run(
         jobs,
-        FleetOptions(**{"concurrency": concurrency, **options}),
+        FleetOptions(**{**_OPTIONS, "concurrency": concurrency, **options}),
         rollback_file=rollback_file,
         progress=Progress(),
         tell=told.append,

@@ -20,6 +20,8 @@ from imagectl.image import MOVING, Change, Image, ImageUpdate, Outcome, Progress
 from imagectl.update import Clock, Judge, look_at, look_up, looks
 
 _FRESH = 3.0  # seconds for which a reading of an image is believed, where it is expected to be as it was
+_PATIENCE = 60.0  # seconds for somebody else's change of the same image to end
+_MOST_THROTTLES = 10  # of one image, whose requests are paced: the rest goes on without it
 _GRACE = 30.0  # seconds after its time ran out in which an image's watcher tells it
 
 
@@ -27,13 +29,11 @@ _GRACE = 30.0  # seconds after its time ran out in which an image's watcher tell
 class FleetOptions:
     """How a fleet is brought to its state. `timeout` in seconds, from an update's acceptance."""
 
-    concurrency: int = 8
-    max_failures: int | None = None
-    max_unsettled: int | None = None  # with `wait`: at most so many images are unsettled at any moment
-    wait: bool = False
-    timeout: float = 600.0
-    patience: float = 60.0  # seconds for somebody else's change of the same image to end
-    most_throttles: int = 10  # of one image, whose requests are paced: the rest goes on without it
+    concurrency: int
+    max_failures: int | None
+    max_unsettled: int | None  # with `wait`: at most so many images are unsettled at any moment
+    wait: bool
+    timeout: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +134,6 @@ class Sender:
 
     def close(self, jobs: Iterable[Job]) -> list[str]:
         """Send nothing at all any more; the images that may have been updated, of jobs that were not told."""
-        self.stop(wait=False)
         with self._lock:
             self._closed = True
         return self.in_doubt(jobs)
@@ -259,7 +258,7 @@ class Sender:
 
     def _is_again(self, sending: _Sending) -> bool:
         service = sending.job.service
-        throttled = sending.throttles >= self._options.most_throttles or service.is_starved
+        throttled = sending.throttles >= _MOST_THROTTLES or service.is_starved
         return sending.tries < service.attempts and not throttled
 
     def _look_up(self, sending: _Sending, error: ImagectlError) -> str:
@@ -312,7 +311,7 @@ class Sender:
         look = look_at(sending.job.service, sending.job.outcome.name)
         clock = self._clock._replace(sleep=self._stop.wait)
         try:
-            for seen in looks(look, clock, self._options.patience):
+            for seen in looks(look, clock, _PATIENCE):
                 if self._stop.is_set() or (seen.image and seen.image.status not in MOVING):
                     break
             return seen.read()

@@ -256,7 +256,7 @@ def test_an_image_that_is_always_throttled_fails_by_itself() -> None:
             raise THROTTLED.but(outcome="not-applied")
 
     memory.before = before
-    _, told = applied(manifest(30), memory, most_throttles=4)
+    _, told = applied(manifest(30), memory)
     assert [(o.name, o.error.kind) for o in told if o.error] == [("image-3", "transient")]
 
 

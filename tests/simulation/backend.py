@@ -36,6 +36,7 @@ class Nature(NamedTuple):
     shows_early: bool = False  # the new values while UPDATING
     failing: frozenset[int] = frozenset()  # which updates fail, by their number
     trims: frozenset[str] = frozenset()  # the images whose Description is not kept as it is sent
+    turned_away: frozenset[str] = frozenset()  # the images whose every update is throttled
     page: int = 100
 
 
@@ -122,7 +123,7 @@ class Backend:
 
     def update(self, request: Request) -> Answer:
         """Carry it out, unless that can't be now."""
-        if not self._admits("UpdateImage"):
+        if not self._admits("UpdateImage") or request.name in self.nature.turned_away:
             request.throttled = True
             return THROTTLED
         return self._change(request.name, request.values, request)

@@ -23,7 +23,7 @@ from imagectl.errors import THROTTLES, ImagectlError
 from imagectl.image import Image, ImageUpdate, Page, Progress
 
 from .backend import THROTTLED, Answer, Backend, Request
-from .events import Fate
+from .events import READ, Fate
 from .scheduler import Scheduler
 
 _URL = "https://sagemaker.example"
@@ -56,6 +56,8 @@ class Weather(Protocol):
     def sends(self, backend: Backend, request: Request) -> None: ...
 
     def fate(self, operation: str) -> tuple[str, Fate]: ...
+
+    def read_failed(self) -> None: ...
 
 
 class _ServiceError(Exception):
@@ -151,12 +153,13 @@ class Client:
         if fate.carried != "never":
             late = network.late if fate.carried == "late" else 0
             scheduler.at(scheduler.now + there + late, lambda: answers.append(carry_out()))
-        patience = network.read_timeout if fate.raises != "ConnectTimeoutError" else network.connect_timeout
-        if within:
-            patience = min(patience, within, 5.0 if fate.raises != "ConnectTimeoutError" else 2.0)
-        scheduler.sleep(patience if fate.slow else there + back)
-        if fate.raises:
-            failure = _EXCEPTIONS[fate.raises]()
+        patience = self._patience(fate, within)
+        too_slow = there + back > patience  # which a look among many may find it
+        scheduler.sleep(patience if fate.slow or too_slow else there + back)
+        if too_slow:
+            self._weather.read_failed()
+        if fate.raises or too_slow:
+            failure = _EXCEPTIONS[fate.raises or READ]()
             call.receive(None, failure)
             raise failure
         status, said = (fate.status, fate.code) if fate.status else answers[0]
@@ -169,6 +172,11 @@ class Client:
         if status < 300:  # somebody else's page
             return {}
         raise _ServiceError(said or str(status), status, "4f1c" if said else None)
+
+    def _patience(self, fate: Fate, within: float | None) -> float:
+        connecting = fate.raises == "ConnectTimeoutError"
+        patience = self._network.connect_timeout if connecting else self._network.read_timeout
+        return min(patience, within, 2.0 if connecting else 5.0) if within else patience
 
     def _foreign(self, operation: str, name: str | None) -> ImagectlError:
         return ImagectlError(

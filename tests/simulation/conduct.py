@@ -11,7 +11,9 @@ from imagectl.errors import EXIT_CODES
 from imagectl.image import PAGE
 
 from .backend import Request
+from .events import PLAIN
 from .scheduler import LONGEST_STALL
+from .setup import Target
 from .world import Run, Seen, Told
 
 _MOMENT = 0.5  # seconds in which what is known gets about
@@ -29,12 +31,33 @@ def a_signal_is_heard(seen: Seen) -> Iterator[str]:
         for name, sent in _first_sent(seen, run).items():
             if sent > signals[0] + patience:
                 yield f"run {run.number} began with {name} {sent - signals[0]:.1f} s after a signal"
-        if run.ended > signals[0] + _finishing(seen, run) + patience:
+        stuck = _is_stuck(seen, run)
+        if run.ended > signals[0] + _finishing(seen, run) + patience and not stuck:
             yield f"run {run.number} went on for {run.ended - signals[0]:.1f} s after a signal"
-        stuck = any(what == "output is stuck" for _, what in _trace(seen, run))
         last = signals[2 if stuck else 1 :]
         if last and run.ended > last[0] + patience:
             yield f"run {run.number} went on for {run.ended - last[0]:.1f} s after another signal"
+
+
+def the_first_signal_lets_finish(seen: Seen) -> Iterator[str]:
+    """What is under way is finished and told, if threads do it. No record is torn, by a second one either."""
+    for run in _ended(seen):
+        signals, alone = _signals(seen, run), any(what == "no thread" for _, what in _trace(seen, run))
+        finished = {told.name for told in _told(seen, run)}
+        left = ", ".join(name for name in _first_sent(seen, run) if name not in finished)
+        for told in _told(seen, run):
+            requests = [r for r in _requests(seen, run) if r.name == told.name]
+            answered = max((r.sent for r in requests), default=0.0) + 2 * seen.setup.network.latency
+            if told.result == "requested" and signals and not alone and not _is_stuck(seen, run):
+                plain = all(r.fate == "own" for r in requests)
+                if plain and told.when > max(answered, signals[0]) + _stalled(seen, run) + _MOMENT:
+                    yield f"run {run.number} waited for {told.name} after a signal"
+        if len(signals) == 1 and left and not alone:
+            yield f"run {run.number} did not finish {left} after the first signal"
+        if run.torn and len(signals) < 3 and not alone:
+            yield f"run {run.number} tore a record"
+        if run.deaf:
+            yield f"run {run.number} hears no signal any more"
 
 
 def an_interrupted_run_says_so(seen: Seen) -> Iterator[str]:
@@ -55,8 +78,12 @@ def what_is_in_doubt_is_named(seen: Seen) -> Iterator[str]:
         unsent = set(_named(run)) - _first_sent(seen, run).keys()
         if len(unsent) > seen.setup.options["concurrency"]:  # each thread may be about to send one
             yield f"run {run.number} doubts whether {', '.join(unsent)} were updated, which it never sent"
-        for name in _named(run):
+        for name in [] if _is_stuck(seen, run) else _named(run):
             requests = [r for r in _requests(seen, run) if r.name == name]
+            if requests and all(r.carried is None and r.fate in PLAIN for r in requests):
+                answered = max(r.sent for r in requests) + 2 * seen.setup.network.latency + 5
+                if run.ended > answered + _stalled(seen, run):
+                    yield f"run {run.number} doubts whether {name} was updated, which was always turned away"
             told = [one.result for one in _told(seen, run) if one.name == name]
             if told:
                 yield f"run {run.number} doubts whether {name} was updated, and says {told[0]}"
@@ -85,41 +112,76 @@ def a_wait_takes_its_time(seen: Seen) -> Iterator[str]:
                 continue
             if told.when < min(accepted) + run.timeout - 0.01:
                 yield f"run {run.number} gave {told.name} only {told.when - min(accepted):.1f} s"
-            if _is_plain(seen, run) and told.when > max(accepted) + run.timeout + 2 + _looking(seen, told):
+            # After its time a look has a second, and the pause before it may be longer.
+            failing = _requests_of_a_look(seen, told) if run.number in seen.reads_failed else 0
+            most = run.timeout + 2 + _looking(seen, told) + failing
+            slowed = seen.setup.nature.rates or _stalled(seen, run) or _dies(seen, run)
+            if not slowed and told.when > max(accepted) + most:
                 yield f"run {run.number} gave {told.name} {told.when - max(accepted):.1f} s"
 
 
 def what_is_settled_is_told(seen: Seen) -> Iterator[str]:
-    """Within about two seconds and the time that the looks take."""
+    """The first look comes in under a second, others every two, and however long they take."""
     for run in _ended(seen):
         for told in _told(seen, run):
             requests = [r for r in _requests(seen, run) if r.name == told.name]
-            meddled = (told.place, told.name) in seen.meddled
-            if told.result == "updated" and requests and not meddled and _is_plain(seen, run):
-                late = told.when - max(r.ends for r in requests)
-                if late > 2 + seen.setup.nature.stale + _looking(seen, told):
-                    yield f"run {run.number} said that {told.name} is updated {late:.1f} s too late"
+            plain = _is_plain(seen, run) or _is_after_bug(seen, run, requests)
+            if (
+                told.result != "updated"
+                or not requests
+                or (told.place, told.name) in seen.meddled
+                or not plain
+            ):
+                continue
+            late = told.when - max(r.ends for r in requests)
+            alone = len(_first_sent(seen, run)) == 1
+            took = requests[-1].ends - requests[-1].sent
+            patience = min(2.0, 0.5 + took / 2) if alone else 2.0
+            if late > patience + seen.setup.nature.stale + _looking(seen, told):
+                yield f"run {run.number} said that {told.name} is updated {late:.1f} s too late"
 
 
 def a_wait_looks_now_and_then(seen: Seen) -> Iterator[str]:
-    """A few times a second at most, one request an image or one a page of all images, what is fewer."""
-    nature = seen.setup.nature
+    """Less and less often; each time one request an image, or one a page of all images, what is fewer."""
+    nature, places = seen.setup.nature, {target.place for target in seen.setup.targets}
+    if nature.page != PAGE or nature.rates or len(places) > 1 or seen.setup.network.latency > 0.05:
+        return
+    backend = seen.backends[places.pop()]
+    pages = -(-len(backend.images) // PAGE)
     for run in _ended(seen):
-        for place, backend in seen.backends.items():
-            sent = [r.sent for r in backend.requests if r.run == run.number]
-            if not sent or not run.timeout or seen.run(run.number).purpose not in {"first", "calm"}:
+        requests = _requests(seen, run)
+        if not run.timeout or not requests or not _is_plain(seen, run) or run.purpose == "undo":
+            continue
+        if any(r.carried is None for r in requests) or any(t.expected for t in seen.setup.targets):
+            continue
+        accepted = [r.carried for r in requests if r.carried is not None]
+        looks = [
+            w for w, what in _trace(seen, run) if what.startswith(("List", "Desc")) and w > min(accepted)
+        ]
+        rounds = [look for look, before in zip(looks, [-1.0, *looks], strict=False) if look > before + 0.25]
+        for began, end in zip(rounds, [*rounds[1:], run.ended + 1], strict=True):
+            waiting = {r.name for r in requests if r.sent < began + 0.25}
+            waiting -= {t.name for t in _told(seen, run) if t.when < began - 0.05}
+            roles = sum("RoleArn" in r.values for r in requests if r.name in waiting)
+            new = sum(began - 0.25 < when < began + 0.25 for when in accepted)
+            count = sum(began <= look < end for look in looks)
+            if count > (1 + new) * min(len(waiting), pages + roles):
+                yield f"run {run.number} asked {count} times at {began:.1f} how {len(waiting)} images are"
+        if len(rounds) > 8 * len(accepted) + (run.ended - min(accepted)) / 1.1:
+            yield f"run {run.number} looked {len(rounds)} times"
+
+
+def a_wait_holds_nobody_up(seen: Seen) -> Iterator[str]:
+    """An accepted update is no call any more: --concurrency lets the next one be sent."""
+    for run in _ended(seen):
+        requests, sent = _requests(seen, run), sorted(_first_sent(seen, run).values())
+        alone = any(what == "no thread" for _, what in _trace(seen, run))
+        limited = seen.setup.options["max_unsettled"] or alone or any(r.carried is None for r in requests)
+        if sent and not limited and _is_plain(seen, run) and not _signals(seen, run):
+            if any(target.expected for target in seen.setup.targets) or seen.meddled or run.purpose == "undo":
                 continue
-            images, wanted = len(backend.images), [t for t in seen.setup.targets if t.place == place]
-            pages = -(-images // nature.page)
-            roles = sum("RoleArn" in target.wanted for target in wanted)
-            guards = sum(target.expected is not None for target in wanted)
-            each = min(len(wanted) + 1, pages + roles) if nature.page == PAGE else pages + len(wanted)
-            rounds = 4 * (run.ended - min(sent)) + 2 * len(wanted)
-            doubted = sum(r.fate != "own" or r.carried is None for r in _requests(seen, run))
-            most = 3 * (pages + len(wanted) + guards) + each * rounds + 60 * doubted
-            asked = backend.asked[run.number, "ListImages"] + backend.asked[run.number, "DescribeImage"]
-            if asked > most and not nature.rates:
-                yield f"run {run.number} asked {asked} times how the images in {place} are"
+            if sent[-1] > sent[0] + len(sent) * (2 * seen.setup.network.latency) + _MOMENT:
+                yield f"run {run.number} took {sent[-1] - sent[0]:.1f} s to send {len(sent)} images"
 
 
 def nothing_is_left_unsent_without_a_reason(seen: Seen) -> Iterator[str]:
@@ -184,6 +246,75 @@ def what_fails_in_passing_is_repeated(seen: Seen) -> Iterator[str]:
                     yield f"run {run.number} gave {told.name} up after {tries} of {most} attempts"
 
 
+def nothing_is_repeated_at_once(seen: Seen) -> Iterator[str]:
+    """But for throttles, which have a pace of their own."""
+    for run in _ended(seen):
+        last: dict[str, Request] = {}
+        for request in sorted(_requests(seen, run), key=lambda request: request.sent):
+            before = last.get(request.name)
+            last[request.name] = request
+            throttled = before is None or before.throttled or before.fate in _THROTTLES
+            if before and not throttled and request.sent < before.sent + 0.3:
+                yield f"run {run.number} sent {request.name} again at once"
+
+
+def a_change_by_somebody_else_is_waited_for(seen: Seen) -> Iterator[str]:
+    """And one that takes half a minute makes no image fail, but where there is one attempt only."""
+    for run in _ended(seen) if seen.setup.network.attempts > 1 else []:
+        slow = _stops(seen, run) or _signals(seen, run) or run.number in seen.reads_failed
+        for told in [] if slow else _told(seen, run):
+            plain = all(r.fate == "own" for r in _requests(seen, run) if r.name == told.name)
+            if told.error and told.error.is_busy and plain:
+                yield f"run {run.number} gave {told.name} up, which somebody else changed"
+
+
+def a_throttled_image_is_sent_again(seen: Seen) -> Iterator[str]:
+    """It fails after ten times, or where nothing at all is admitted. Others don't wait for one that fails."""
+    for run in _ended(seen):
+        if _stops(seen, run) or _signals(seen, run):
+            continue
+        for told in _told(seen, run):
+            requests = [r for r in _requests(seen, run) if r.name == told.name]
+            count = sum(r.throttled or r.fate in _THROTTLES for r in requests)
+            failed = told.error and told.error.is_throttle and told.error.operation == "UpdateImage"
+            if failed and count < 10 and told.when < requests[0].sent + 120:
+                yield f"run {run.number} gave {told.name} up after {count} throttles"
+        hopeless = seen.setup.nature.turned_away
+        given_up = max((told.when for told in _told(seen, run) if told.name in hopeless), default=0.0)
+        others = [told.when for told in _told(seen, run) if told.changes and told.name not in hopeless]
+        if len(others) > 20 and given_up > max(others):
+            yield f"run {run.number} goes on with what is always turned away"
+
+
+def what_is_not_needed_is_not_read(seen: Seen) -> Iterator[str]:
+    """DescribeImage, where nothing is waited for, is for roles, for what is guarded, and for what fails."""
+    for run in _ended(seen):
+        before = seen.run(run.number - 1).ended if run.number else -100.0
+        # What an earlier run began may not be over.
+        if (
+            run.timeout
+            or run.purpose == "undo"
+            or run.number in seen.reads_failed
+            or before > run.started - 40
+        ):
+            continue
+        for place, backend in seen.backends.items():
+            requests = [r for r in backend.requests if r.run == run.number]
+            failed = any(r.fate != "own" or (r.carried is None and not r.throttled) for r in requests)
+            if (
+                failed
+                or "DescribeImage" in backend.nature.rates
+                or any(at == place for at, _ in seen.meddled)
+            ):
+                continue
+            guards = seen.setup.nature.rates or run.ended > run.started + 2
+            asked = backend.asked[run.number, "DescribeImage"]
+            if asked > sum(
+                _is_described(t, guards=bool(guards)) for t in seen.setup.targets if t.place == place
+            ):
+                yield f"run {run.number} described {asked} images in {place}"
+
+
 def only_what_differs_is_sent(seen: Seen) -> Iterator[str]:
     """A role that stays needs no right to pass it."""
     for run in _ended(seen):
@@ -224,16 +355,22 @@ def the_summary_counts_what_was_told(seen: Seen) -> Iterator[str]:
 
 CONDUCT = (
     a_signal_is_heard,
+    the_first_signal_lets_finish,
     an_interrupted_run_says_so,
     what_is_in_doubt_is_named,
     a_wait_waits,
     a_wait_takes_its_time,
     what_is_settled_is_told,
     a_wait_looks_now_and_then,
+    a_wait_holds_nobody_up,
     nothing_is_left_unsent_without_a_reason,
     so_many_failures_stop_it,
     a_file_that_fails_stops_it,
     what_fails_in_passing_is_repeated,
+    nothing_is_repeated_at_once,
+    a_change_by_somebody_else_is_waited_for,
+    a_throttled_image_is_sent_again,
+    what_is_not_needed_is_not_read,
     only_what_differs_is_sent,
     one_after_the_other_is_in_order,
     the_summary_counts_what_was_told,
@@ -266,6 +403,11 @@ def _trace(seen: Seen, run: Run) -> list[tuple[float, str]]:
 
 def _signals(seen: Seen, run: Run) -> list[float]:
     return [when for when, what in _trace(seen, run) if what.startswith("signal ")]
+
+
+def _is_stuck(seen: Seen, run: Run) -> bool:
+    """Whether nobody reads what it prints: then the third signal ends it."""
+    return any(what == "output is stuck" for _, what in _trace(seen, run))
 
 
 def _stalled(seen: Seen, run: Run) -> float:
@@ -309,9 +451,24 @@ def _finishing(seen: Seen, run: Run) -> float:
 
 def _looking(seen: Seen, told: Told) -> float:
     """Seconds that two looks take, each at all images of a place."""
-    images = len(seen.backends[told.place].images)
-    requests = -(-images // seen.setup.nature.page) + sum(t.place == told.place for t in seen.setup.targets)
-    return 4 * seen.setup.network.latency * requests
+    return 4 * seen.setup.network.latency * _requests_of_a_look(seen, told)
+
+
+def _requests_of_a_look(seen: Seen, told: Told) -> int:
+    pages = -(-len(seen.backends[told.place].images) // seen.setup.nature.page)
+    return pages + sum(target.place == told.place for target in seen.setup.targets)
+
+
+def _dies(seen: Seen, run: Run) -> bool:
+    return any(what == "a thread dies" for _, what in _trace(seen, run))
+
+
+def _is_after_bug(seen: Seen, run: Run, requests: list[Request]) -> bool:
+    """Whether an image was sent when whatever met a bug was over: somebody else goes on."""
+    plain = all(r.fate == "own" for r in requests) and run.number not in seen.reads_failed
+    slowed = seen.setup.nature.rates or _stalled(seen, run) or _dies(seen, run) or not requests
+    bugs = [when for when, what in _trace(seen, run) if what == "a bug"]
+    return bool(plain and not slowed and bugs and requests[0].sent > bugs[0] + _MOMENT)
 
 
 def _named(run: Run) -> list[str]:
@@ -323,3 +480,9 @@ def _counted(told: Told) -> str:
     if told.error is not None:
         return "not settled in time" if _is_late(told) else "failed"
     return told.result
+
+
+def _is_described(target: Target, *, guards: bool) -> int:
+    """How often a run may have to see an image by itself: for its role, and once more for its guard."""
+    expected = target.expected or {}
+    return ("RoleArn" in {*target.wanted, *expected}) + (guards and bool(expected))

@@ -58,6 +58,35 @@ FATES: dict[str, Fate] = {
     "in use": Fate(status=400, code="ResourceInUse"),
 }
 
+# Fates after which nobody can doubt.
+PLAIN = frozenset(
+    (
+        "own",
+        "connection refused",
+        "connect timeout",
+        "403 with a page",
+        "throttled",
+        "429",
+        "denied",
+        "expired",
+        "no credentials",
+        "invalid",
+        "unheard of",
+        "in use",
+    )
+)
+# And those after which an update may still be carried out.
+LATE = frozenset(
+    (
+        "timeout before",
+        "timeout after",
+        "timeout, carried out late",
+        "504 with a page",
+        "504 with a page, carried out late",
+        "408",
+    )
+)
+
 # By somebody else, to one image: `Backend.meddle`.
 STRANGERS = ("sets the same", "sets other values", "deletes", "update fails")
 # To the process: `World.happen`.

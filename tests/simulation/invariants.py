@@ -9,7 +9,7 @@ from imagectl.image import MOVING, PROPERTIES
 
 from .backend import Fields, PlayedImage, Request
 from .conduct import CONDUCT
-from .events import FATES
+from .events import FATES, LATE, PLAIN
 from .scheduler import LONGEST_STALL
 from .setup import Target, Values
 from .world import Run, Seen, Told
@@ -93,11 +93,11 @@ def _knowable(seen: Seen, run: Run) -> Iterator[str]:
         if told.run != run.number or told.result != "unknown" or _interrupted(run):
             continue
         requests = _requests(seen, told)
-        doubtful = [r for r in requests if r.fate not in _PLAIN]
+        doubtful = [r for r in requests if r.fate not in PLAIN]
         if not doubtful and told.name not in seen.setup.nature.trims:
             yield f"{_said(told)}, but every request had its answer"
         elif told.run not in seen.reads_failed and not seen.setup.nature.rates.get("DescribeImage"):
-            late = [r for r in doubtful if r.fate in _LATE]
+            late = [r for r in doubtful if r.fate in LATE]
             long = seen.setup.nature.takes[1] > 10 or (told.place, told.name) in seen.meddled
             blind = seen.setup.stall or told.name in seen.setup.nature.trims  # looked late, or in vain
             if not (late or long or blind):
@@ -113,7 +113,7 @@ def every_image_that_was_sent_is_told(seen: Seen) -> Iterator[str]:
             (place, request.name)
             for place, backend in seen.backends.items()
             for request in backend.requests
-            if request.run == run.number and (request.carried is not None or request.fate not in _PLAIN)
+            if request.run == run.number and (request.carried is not None or request.fate not in PLAIN)
         }
         told = [(told.place, told.name) for told in seen.told if told.run == run.number]
         named = set(re.findall(r"image-\d+", run.error.message)) if run.error and _interrupted(run) else set()
@@ -339,7 +339,7 @@ def few_enough_are_unsettled(seen: Seen) -> Iterator[str]:
         requests = [r for b in seen.backends.values() for r in b.requests if r.run == run.number]
         carried = sorted((r for r in requests if r.carried is not None), key=lambda r: r.carried or 0)
         first = {r.name: r for r in reversed(carried)}
-        seen_again = [r for r in carried if r.fate not in _LATE or first[r.name] is r]
+        seen_again = [r for r in carried if r.fate not in LATE or first[r.name] is r]
         changing = [(r.carried or 0, r.ends) for r in seen_again]
         for moment, _ in changing:
             count = sum(began <= moment < end for began, end in changing)
@@ -391,37 +391,9 @@ PROMISES: tuple[Invariant, ...] = (
     *CONDUCT,
 )
 
-# Fates after which nobody can doubt.
-_PLAIN = frozenset(
-    (
-        "own",
-        "connection refused",
-        "connect timeout",
-        "403 with a page",
-        "throttled",
-        "429",
-        "denied",
-        "expired",
-        "no credentials",
-        "invalid",
-        "unheard of",
-        "in use",
-    )
-)
-_LATE = frozenset(
-    (
-        "timeout before",
-        "timeout after",
-        "timeout, carried out late",
-        "504 with a page",
-        "504 with a page, carried out late",
-        "408",
-    )
-)
-
 
 # After which a single update is not sent again.
-_FINAL = _PLAIN - {"own", "connection refused", "connect timeout", "throttled", "429", "in use"}
+_FINAL = PLAIN - {"own", "connection refused", "connect timeout", "throttled", "429", "in use"}
 _LOOKED = frozenset(("planned", "unchanged"))
 # What a message says of the update, and the outcomes that say the same.
 _IN_WORDS: dict[str, set[str | None]] = {
@@ -447,7 +419,7 @@ def _single_waits(seen: Seen) -> list[Run]:
 
 def _looked_up(sent: list[Request]) -> bool:
     """Whether a reply was lost, so that what became of the update was looked up first."""
-    return any(request.fate not in _PLAIN for request in sent)
+    return any(request.fate not in PLAIN for request in sent)
 
 
 def _plain(quoted: str) -> str | None:

@@ -109,7 +109,10 @@ def _apply(world: "World", run: "Run", progress: Progress, manifest: bytes) -> N
     run.wanted = {(places[e.line], e.update.name): dict(e.update.wanted) for e in parsed.entries}
     options = ApplyOptions(manifest=parsed, shard=Shard(), rollback_file=run.undo or None, fleet=fleet)
     face = _Face(lambda outcome: world.record(places[outcome.line or 0], outcome))
-    apply(options, world.log_in, face, progress, world.clock(), threads=world.threads(), disk=world.disk)
+    try:
+        apply(options, world.log_in, face, progress, world.clock(), threads=world.threads(), disk=world.disk)
+    finally:
+        run.deaf = any(signal.getsignal(number) not in {_interrupt, _terminate} for number in SIGNALS)
 
 
 class _Face(NamedTuple):

@@ -350,6 +350,8 @@ class Queue:
         self._scheduler.step()
 
     def get(self, timeout: float | None = None) -> Any:
+        if timeout is not None and timeout < 0:
+            raise ValueError("'timeout' must be a non-negative number")
         self._scheduler.step()
         end = None if timeout is None else self._scheduler.now + timeout
         while not self._items:

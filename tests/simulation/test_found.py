@@ -202,7 +202,103 @@ FOUND["what is being changed needs its turn, too"] = _CANARY._replace(
 )
 
 
-@pytest.mark.parametrize("setup", FOUND.values(), ids=FOUND)
+# Worlds that no seed comes to often enough.
+RARE = {
+    "a reader that reads no more": world(
+        "apply",
+        Event("output is stuck", 1, "record", 9),
+        Event("Ctrl-C", 20, "second", 3),
+        images=3,
+        wait=False,
+    ),
+    "a signal while threads are started": world(
+        "apply", Event("Ctrl-C", 42, "step"), images=4, concurrency=4, wait=False
+    ),
+    "signals while a lost reply is looked up": world(
+        "apply",
+        update("500 after"),
+        update("connection refused", 2),
+        Event("Ctrl-C", 3, "second", 2),
+        latency=1.0,
+        takes=(20.0, 25.0),
+        attempts=5,
+        wait=False,
+    ),
+    "a lost reply": world("apply", update("reset after", 1, 3), images=3, attempts=1, wait=False),
+    "somebody else's change takes its time": world(
+        "apply",
+        Event("sets the same", 1, "second"),
+        Event("sets other values", 2, "second", which=1),
+        images=2,
+        takes=(20.0, 25.0),
+        latency=1.0,
+        rates={"ListImages": 0.5},
+        page=1,
+        others=1,
+        attempts=2,
+    ),
+    "an image that is always turned away": world(
+        "apply",
+        images=60,
+        rates={"UpdateImage": 2.0},
+        turned_away=frozenset({"image-3"}),
+        wait=False,
+    ),
+    "many updates are throttled at the same time": world(
+        "apply", images=40, rates={"UpdateImage": 1.0}, concurrency=32, wait=False
+    ),
+    "one at a time, and one fails": world(
+        "apply", images=5, max_unsettled=1, max_failures=1, failing=frozenset({2})
+    ),
+    "two at a time, and three are never settled": world(
+        "apply", images=6, max_unsettled=2, takes=(30.0, 40.0), timeout=5.0
+    ),
+    "a guarded image is somebody else's by its turn": world(
+        "apply",
+        Event("sets other values", 4, "second", which=3),
+        images=4,
+        expected={"Description": "old"},
+        rates={"UpdateImage": 0.5},
+        takes=(0.0, 0.1),
+        wait=False,
+    ),
+    "the service is silent when a wait's time runs out": world(
+        "apply", Event("timeout before", 3, "ListImages", 50), takes=(30.0, 40.0), timeout=6.0
+    ),
+    "few of many images wait": world("apply", images=2, others=450, takes=(5.0, 6.0), latency=0.01),
+    "many of many images wait": world(
+        "apply", images=12, others=230, takes=(5.0, 6.0), latency=0.01, concurrency=4
+    ),
+    "roles of some": world(
+        "apply", wanted=ROLE, images=5, others=130, takes=(5.0, 6.0), latency=0.01, concurrency=4
+    ),
+    "a quick update": world("apply", takes=(0.3, 0.6), latency=0.01),
+    "a slow network": world("apply", images=3, takes=(4.0, 5.0), latency=1.0, timeout=60.0),
+    "one thread, and nobody is waited for": world(
+        "apply", images=5, concurrency=1, takes=(10.0, 12.0), latency=0.01
+    ),
+    **{
+        f"a bug at step {step}": world(
+            "apply",
+            Event("a bug", step, "step"),
+            images=3,
+            concurrency=1,
+            latency=1.0,
+            takes=(2.0, 3.0),
+            rollback=False,
+        )
+        for step in range(50, 130, 10)
+    },
+    **{
+        f"a thread dies at step {step}": world(
+            "apply", Event("a thread dies", step, "step"), images=2, takes=(2.0, 3.0)
+        )
+        for step in range(40, 140, 12)
+    },
+}
+
+
+@pytest.mark.parametrize("setup", [*FOUND.values(), *RARE.values()], ids=[*FOUND, *RARE])
 def test_what_was_found_stays_mended(setup: Setup) -> None:
     """All promises hold in it, however its threads take turns."""
     for seed in range(20):

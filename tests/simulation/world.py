@@ -50,6 +50,8 @@ class Run:
     dead: str = ""
     error: ImagectlError | None = None  # what it ended with, on the whole
     calm: bool = False
+    torn: bool = False  # a record, by a signal
+    deaf: bool = False  # to signals, when it was over
     bugs: int = 0  # 1 where one of its threads met one
     given_up: bool = False  # an image that the service turned away again and again
     timeout: float = 0.0  # as it was asked for, where it waits
@@ -163,7 +165,12 @@ class World:
         self.log("says", outcome.name, outcome.result, outcome.error.message if outcome.error else "")
 
     def record(self, place: Place, outcome: Outcome) -> None:
-        """A record is kept in a file, and printed."""
+        """A record is printed, and kept in a file."""
+        try:
+            self.scheduler.step()
+        except KeyboardInterrupt:
+            self.seen.runs[-1].torn = True
+            raise
         self.tell(place, outcome)
         for event in self._count("record"):
             self.seen.happened[event.kind] += 1
@@ -188,9 +195,12 @@ class World:
         if label != "own":
             self.seen.happened[label] += 1
             if operation != "UpdateImage":
-                self.seen.reads_failed.add(self.run)
+                self.read_failed()
         self.log(operation, label)
         return label, fate
+
+    def read_failed(self) -> None:
+        self.seen.reads_failed.add(self.run)
 
     def _count(self, what: str) -> list[Event]:
         """Those of the events whose count this is that are for who counts; all others happen here."""
