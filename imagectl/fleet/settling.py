@@ -50,7 +50,7 @@ class Watcher:
         """Watch one more, from any thread: that one itself watches where no other can be had."""
         with self._lock:
             self._waiting[waiting.update.name] = waiting
-            runs, self._running = self._running, True
+            runs = self._running
         if not runs and not self.threads.start(self._watch):
             self._watch()
 
@@ -78,14 +78,21 @@ class Watcher:
                 )
 
     def _watch(self) -> None:
+        with self._lock:
+            if self._running:
+                return
+            self._running = True
         try:
             while (pause := self.round()) is not None:
                 self.leave.wait(self.clock.jittered(pause))
-        except Exception as bug:  # noqa: BLE001 - told with the images that it leaves
-            failure = ImagectlError("internal", f"unexpected {type(bug).__name__}: {bug}")
+        except BaseException as bug:
             with self._lock:
-                self._running, left = False, list(self._waiting.values())
-            for one in left:
+                self._running = False
+            if not isinstance(bug, Exception):
+                raise
+            # A bug of ours, told with the images that it leaves.
+            failure = ImagectlError("internal", f"unexpected {type(bug).__name__}: {bug}")
+            for one in self.waiting():
                 self._finish(one, accepted_but(failure, one.update))
 
     def round(self) -> float | None:
@@ -101,9 +108,10 @@ class Watcher:
             self._running = bool(self._waiting)
             if not self._running:
                 return None
-            youngest = now - max(one.since for one in self._waiting.values())
+            since = [one.since for one in self._waiting.values()]
         # A sweep of many pages takes its time: then looking is half of the time, not all of it.
-        return max(pause_after(youngest), now - started)
+        pause = max(pause_after(now - max(since)), now - started)
+        return min(pause, max(self.timeout - (now - min(since)), pause_after(0)))
 
     def _look(self, batch: dict[str, Waiting]) -> None:
         for name, read in self._read(batch):

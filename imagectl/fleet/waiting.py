@@ -54,7 +54,7 @@ def wait(
         while pauses := [pause for watcher in watchers if (pause := watcher.round()) is not None]:
             if summed.left:
                 watch(f"{len(summed.left)} not settled")
-            clock.pause(min(*pauses, max(timeout - (clock.now() - start), 0.05)))
+            clock.pause(min(pauses))
     summed.end()
     return 0
 

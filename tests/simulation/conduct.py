@@ -13,7 +13,6 @@ from imagectl.image import PAGE
 from .backend import Request
 from .events import PLAIN
 from .scheduler import LONGEST_STALL
-from .setup import Target
 from .world import Run, Seen, Told
 
 _MOMENT = 0.5  # seconds in which what is known gets about
@@ -159,13 +158,13 @@ def a_wait_looks_now_and_then(seen: Seen) -> Iterator[str]:
             w for w, what in _trace(seen, run) if what.startswith(("List", "Desc")) and w > min(accepted)
         ]
         rounds = [look for look, before in zip(looks, [-1.0, *looks], strict=False) if look > before + 0.25]
-        for began, end in zip(rounds, [*rounds[1:], run.ended + 1], strict=True):
+        for began, end in zip(rounds, [*rounds[1:], run.ended + 1], strict=False):
             waiting = {r.name for r in requests if r.sent < began + 0.25}
             waiting -= {t.name for t in _told(seen, run) if t.when < began - 0.05}
             roles = sum("RoleArn" in r.values for r in requests if r.name in waiting)
             new = sum(began - 0.25 < when < began + 0.25 for when in accepted)
             count = sum(began <= look < end for look in looks)
-            if count > (1 + new) * min(len(waiting), pages + roles):
+            if count > (1 + new) * (min(len(waiting), pages) + roles):
                 yield f"run {run.number} asked {count} times at {began:.1f} how {len(waiting)} images are"
         if len(rounds) > 8 * len(accepted) + (run.ended - min(accepted)) / 1.1:
             yield f"run {run.number} looked {len(rounds)} times"
@@ -176,7 +175,7 @@ def a_wait_holds_nobody_up(seen: Seen) -> Iterator[str]:
     for run in _ended(seen):
         requests, sent = _requests(seen, run), sorted(_first_sent(seen, run).values())
         alone = any(what == "no thread" for _, what in _trace(seen, run))
-        limited = seen.setup.options["max_unsettled"] or alone or any(r.carried is None for r in requests)
+        limited = seen.setup.options.get("max_unsettled") or alone or any(r.carried is None for r in requests)
         if sent and not limited and _is_plain(seen, run) and not _signals(seen, run):
             if any(target.expected for target in seen.setup.targets) or seen.meddled or run.purpose == "undo":
                 continue
@@ -260,7 +259,7 @@ def nothing_is_repeated_at_once(seen: Seen) -> Iterator[str]:
 
 def a_change_by_somebody_else_is_waited_for(seen: Seen) -> Iterator[str]:
     """And one that takes half a minute makes no image fail, but where there is one attempt only."""
-    for run in _ended(seen) if seen.setup.network.attempts > 1 else []:
+    for run in [] if seen.setup.network.attempts == 1 or seen.setup.nature.stale else _ended(seen):
         slow = _stops(seen, run) or _signals(seen, run) or run.number in seen.reads_failed
         for told in [] if slow else _told(seen, run):
             plain = all(r.fate == "own" for r in _requests(seen, run) if r.name == told.name)
@@ -307,11 +306,12 @@ def what_is_not_needed_is_not_read(seen: Seen) -> Iterator[str]:
                 or any(at == place for at, _ in seen.meddled)
             ):
                 continue
-            guards = seen.setup.nature.rates or run.ended > run.started + 2
+            there = [target for target in seen.setup.targets if target.place == place]
+            roles = sum("RoleArn" in {*t.wanted, *(t.expected or {})} for t in there)
+            guarded = {t.name for t in there if t.expected}
+            late = [r for r in requests if r.name in guarded and r.sent > run.started + 2]
             asked = backend.asked[run.number, "DescribeImage"]
-            if asked > sum(
-                _is_described(t, guards=bool(guards)) for t in seen.setup.targets if t.place == place
-            ):
+            if asked > roles + len(late):
                 yield f"run {run.number} described {asked} images in {place}"
 
 
@@ -480,9 +480,3 @@ def _counted(told: Told) -> str:
     if told.error is not None:
         return "not settled in time" if _is_late(told) else "failed"
     return told.result
-
-
-def _is_described(target: Target, *, guards: bool) -> int:
-    """How often a run may have to see an image by itself: for its role, and once more for its guard."""
-    expected = target.expected or {}
-    return ("RoleArn" in {*target.wanted, *expected}) + (guards and bool(expected))
