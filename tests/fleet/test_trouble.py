@@ -247,19 +247,6 @@ def test_throttled_pages_slow_a_run_down() -> None:
     assert buckets.throttled["ListImages"]
 
 
-def test_an_image_that_is_always_throttled_fails_by_itself() -> None:
-    """The rest of the fleet goes on without it."""
-    memory = Memory(images(30))
-
-    def before(called: str, name: str) -> None:
-        if (called, name) == ("UpdateImage", "image-3"):
-            raise THROTTLED.but(outcome="not-applied")
-
-    memory.before = before
-    _, told = applied(manifest(30), memory)
-    assert [(o.name, o.error.kind) for o in told if o.error] == [("image-3", "transient")]
-
-
 # How many may be unsettled.
 
 

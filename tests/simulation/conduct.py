@@ -308,10 +308,11 @@ def what_is_not_needed_is_not_read(seen: Seen) -> Iterator[str]:
                 continue
             there = [target for target in seen.setup.targets if target.place == place]
             roles = sum("RoleArn" in {*t.wanted, *(t.expected or {})} for t in there)
-            guarded = {t.name for t in there if t.expected}
-            late = [r for r in requests if r.name in guarded and r.sent > run.started + 2]
+            guarded = [t.name for t in there if t.expected]
+            again = [r.name for r in requests if r.name in guarded and r.sent > run.started + 2]
+            again += guarded if run.ended > run.started + 2 else []
             asked = backend.asked[run.number, "DescribeImage"]
-            if asked > roles + len(late):
+            if asked > roles + len(again):
                 yield f"run {run.number} described {asked} images in {place}"
 
 
