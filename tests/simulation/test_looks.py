@@ -187,6 +187,13 @@ WAITS = {
     "it never is as asked for": world(
         "update", wanted={"Description": "new "}, trims=frozenset({"image-0"}), timeout=5.0
     ),
+    "it is written another way, then somebody else's fails": world(
+        "update",
+        Event("update fails", 1, "second"),
+        wanted={"Description": "old "},
+        trims=frozenset({"image-0"}),
+        takes=(0.0, 0.9),
+    ),
     "it is deleted meanwhile": world("update", Event("deletes", 1, "second"), takes=(5.0, 8.0)),
     "a reply is lost, and somebody else changes it before it is seen": world(
         "update",
@@ -256,6 +263,20 @@ def test_a_look_that_fails_is_not_the_last_word() -> None:
         setup = world("update", update("reset after"), look("503", times=3), attempts=1, wait=False)
         seen = World(setup, seed).play_first()
         assert [told.result for told in seen.told] == ["requested"]
+
+
+def test_what_cannot_settle_any_more_is_told_at_once() -> None:
+    """An image that somebody deletes is told to be in deletion, not waited for until it is gone."""
+    trimmed: dict[str, Any] = {
+        "wanted": {"Description": "new "},
+        "trims": frozenset({"image-0"}),
+        "takes": (0.0, 0.01),
+    }
+    for seed in range(4):
+        setup = world("update", Event("deletes", 4, "second"), **trimmed)
+        error = World(setup, seed).play_first().runs[0].error
+        assert error
+        assert (error.code, error.outcome) == ("DELETING", "applied")
 
 
 def test_what_an_image_has_instead_is_told() -> None:
