@@ -212,6 +212,9 @@ WAITS = {
     "a reply is lost, and it fails": world(
         "update", update("reset after"), attempts=1, failing=frozenset({1})
     ),
+    "a reply is lost, and what failed is the update before": world(
+        "update", update("reset after", 2), attempts=1, failing=frozenset({1}), stale=4.0, at_once=True
+    ),
     "a request is lost": world("update", update("reset before"), attempts=1),
 }
 FOR_OTHERS = {
