@@ -2,7 +2,9 @@
 
 import ipaddress
 import math
+import os
 import shlex
+import stat
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -64,19 +66,26 @@ def wrong_bundle(path: str) -> list[str]:
     """What is wrong with a file of certificates, as far as it can be seen without reading one of them."""
     shown = quote(path, WHOLE)
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - `path` is as it was given
+        mode = os.stat(path).st_mode  # noqa: PTH116 - `path` is as it was given
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # it is read twice, and a pipe could never end
+            return [f"is no regular file: {shown}"]
+        with open(path, "rb") as file:  # noqa: PTH123
             data = file.read()
     except OSError as exc:
         return [f"can't be read: {shown} ({exc.strerror})"]
     if b"-----BEGIN CERTIFICATE-----" in data or b"-----BEGIN TRUSTED CERTIFICATE-----" in data:
         return []
+    return [f"{_instead_of_certificates(data)}: {shown}"]
+
+
+def _instead_of_certificates(data: bytes) -> str:
     if not data.strip():
-        return [f"is empty: {shown}"]
+        return "is empty"
     if b"PRIVATE KEY-----" in data:
-        return [f"holds a private key and no certificate: {shown}"]
+        return "holds a private key and no certificate"
     if data[:1] == b"\x30":
-        return [f"is no PEM but DER: {shown} (to convert it: openssl x509 -inform der -in DER -out PEM)"]
-    return [f"holds no certificate in PEM: {shown}"]
+        return "is no PEM but DER (to convert it: openssl x509 -inform der -in DER -out PEM)"
+    return "holds no certificate in PEM"
 
 
 def wrong_endpoint(url: str, allow_http: bool) -> list[str]:

@@ -99,7 +99,9 @@ def uses_aws_login(profile: str | None, environ: Mapping[str, str]) -> bool:
 
 def _text(path: str) -> str:
     try:
-        return Path(os.path.expandvars(path)).expanduser().read_text(encoding="utf-8", errors="replace")
+        file = Path(os.path.expandvars(path)).expanduser()
+        # botocore passes over what is no regular file; a pipe could keep us waiting for ever.
+        return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
     except (OSError, RuntimeError):
         return ""
 

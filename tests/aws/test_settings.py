@@ -5,6 +5,7 @@ of `pytest tests/aws/test_settings.py --table -m ''` shows what each came to.
 """
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -245,7 +246,7 @@ def test_a_file_that_can_t_be_parsed(
     assert "canary" not in result.stderr
 
 
-@pytest.mark.parametrize("what", ["absent", "directory", "empty", "comments"])
+@pytest.mark.parametrize("what", ["absent", "directory", "pipe", "empty", "comments"])
 def test_a_file_that_says_nothing_is_none(
     run: Run, service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str
 ) -> None:
@@ -253,6 +254,8 @@ def test_a_file_that_says_nothing_is_none(
     path = tmp_path / "file"
     if what == "directory":
         path.mkdir()
+    elif what == "pipe":
+        os.mkfifo(path)
     elif what != "absent":
         path.write_text("# nothing\n" if what == "comments" else "")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(path))

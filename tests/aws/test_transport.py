@@ -417,6 +417,7 @@ BUNDLES: dict[str, tuple[Callable[[trustme.CA], bytes] | None, str]] = {
     "something": (lambda _: b"hello", "holds no certificate in PEM: "),
     "absent": (None, "can't be read: "),
     "a directory": (None, "can't be read: "),
+    "a pipe": (None, "is no regular file: "),
 }
 
 
@@ -438,6 +439,8 @@ def test_a_bundle_without_certificates_is_found_first(
         path.write_bytes(made(authority))
     elif case == "a directory":
         path.mkdir()
+    elif case == "a pipe":
+        os.mkfifo(path)
     flags = []
     if way == "flag":
         flags = ["--ca-bundle", str(path)]
