@@ -259,7 +259,7 @@ def _find_out(
     past believing; a read that fails, an image that is gone or that somebody changes meanwhile, an update
     that doesn't end, or a request that may still come (`late`) leaves it unknown.
     """
-    moved, newest = False, Newest()
+    moved, blind, newest = False, False, Newest()
     first: Image | None = None
     with suppress(ImagectlError):  # a look that fails for good
         for image, _, waited in looks(look_at(service, update.name), clock, _GRACE_UPDATING):
@@ -277,11 +277,11 @@ def _find_out(
                 # What was modified since we sent ours may be somebody else's change, that came after it.
                 first, ago = image, clock.now() - since
                 old = image.age is not None and image.age > ago + _EARLY
-                late = late or (ago > _EARLY and not old)
+                blind = ago > _EARLY and not old
             # Before it was seen moving, it may be an earlier update's failure.
             failed = image.status == "UPDATE_FAILED"
             if (failed and moved) or (waited >= _GRACE_UNSEEN and image.status not in MOVING):
-                as_it_was = failed or image.fields == first.fields
+                as_it_was = failed or (image.fields == first.fields and not blind)
                 return "unknown" if late or not as_it_was or _is_alike(image, update) else "not-applied"
     return "unknown"
 
@@ -291,7 +291,7 @@ def settle(service: Service, judge: "Judge", *, timeout: float, clock: Clock, wa
 
     Raises `refused` on a state that can't become CREATED, `pending` after `timeout` seconds.
     """
-    update, seen, trouble = judge.update, None, None
+    update, trouble = judge.update, None
 
     def look_once(within: float) -> Image:
         try:
@@ -305,12 +305,11 @@ def settle(service: Service, judge: "Judge", *, timeout: float, clock: Clock, wa
         if image is None:
             continue
         watch(image.status)
-        seen = image
         if judge.is_settled(image, waited):
             return image
-    if trouble and seen is None and not update.wanted:
+    if trouble and judge.seen is None and not update.wanted:
         raise trouble  # nothing was ever seen: that is what there is to tell
-    raise pending(update, service.region, timeout, seen, trouble)
+    raise pending(update, service.region, timeout, judge.seen, trouble)
 
 
 def time_to_look(left: float) -> float:
@@ -338,13 +337,14 @@ class Judge:
     """Whether one image is settled, by all looks at it.
 
     `before` is the image as it was read before the update, if it was. `late`: whether an earlier attempt of
-    the update may still be carried out.
+    the update may still be carried out. `seen` is its newest state that was seen.
     """
 
     update: ImageUpdate
     region: str
     before: InitVar[Image | None] = None
     late: bool = False
+    seen: Image | None = field(init=False, default=None)
     _newest: "Newest" = field(init=False)
     _moved: bool = field(init=False, default=False)
 
@@ -358,6 +358,7 @@ class Judge:
         """
         if not self._newest.is_not_before(image):
             return False
+        self.seen = image
         self._moved = self._moved or image.status in MOVING
         if image.status in DEAD_ENDS and self._is_of_now(image, waited):
             raise self._dead_end(image)

@@ -4,6 +4,7 @@ Owns how such a line looks, that it is durable when `add` returns, and what a cr
 nothing of what is sent.
 """
 
+import errno
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -63,7 +64,7 @@ class RollbackFile:
         self._file = NewFile(OPTION, path, disk=disk)
         self._waiting: list[bytes] = []
         self._queue, self._writing = threads.lock(), threads.lock()
-        self._broken: OSError | None = None
+        self._broken: OSError | None = None  # why nothing can be written any more
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """Return when the line is on disk. Raises `internal`, then and ever after, where it can't be.
@@ -74,14 +75,17 @@ class RollbackFile:
         with self._queue:
             self._waiting.append(line)
         with self._writing:
+            # Until all is on disk: a thread that dies here takes the lines of others with it.
+            broken, self._broken = self._broken, OSError(errno.EIO, "not written whole")
             with self._queue:
                 lines, self._waiting = self._waiting, []
             try:
-                if self._broken:
-                    raise self._broken
+                if broken:
+                    raise broken
                 if lines:
                     self._file.write(b"".join(lines))
                     self._file.sync()
+                self._broken = None
             except OSError as exc:
                 self._broken = exc
                 raise ImagectlError(

@@ -24,7 +24,6 @@ class Waiting:
     done: Callable[[ImagectlError | None, bool], None]  # the bool: whether it was seen settled
     since: float
     judge: Judge
-    seen: Image | None = None  # as last looked at
     trouble: ImagectlError | None = None  # why a later look saw nothing
     told: bool = False
 
@@ -74,7 +73,7 @@ class Watcher:
         for one in self.waiting():
             if now - one.since >= self.timeout + grace:
                 self._finish(
-                    one, pending(one.update, self.service.region, self.timeout, one.seen, one.trouble)
+                    one, pending(one.update, self.service.region, self.timeout, one.judge.seen, one.trouble)
                 )
 
     def _watch(self) -> None:
@@ -126,7 +125,7 @@ class Watcher:
                 return
 
     def _judge(self, one: Waiting, image: Image) -> None:
-        one.seen, one.trouble = image, None
+        one.trouble = None
         waited = self.clock.now() - one.since
         try:
             if one.judge.is_settled(image, waited):

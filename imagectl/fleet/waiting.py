@@ -79,8 +79,8 @@ class _Sum:
         name = waiting.update.name
         self.left.remove(name)
         if error is None:
-            if waiting.seen:
-                self._face.settled(waiting.seen, one_of_many=True)
+            if waiting.judge.seen:
+                self._face.settled(waiting.judge.seen, one_of_many=True)
         elif error.kind == "access" and not error.is_denied:
             raise error  # of all images, not of this one
         else:
