@@ -25,7 +25,7 @@ AGAIN = "again"
 
 
 def entry(
-    *, arn: str, region: str, profile: str | None, changes: Sequence[Change], again: bool = False
+    *, arn: str, region: str, profile: str | None, changes: Sequence[Change], again: bool
 ) -> dict[str, Any]:
     """The manifest entry that undoes `changes`, as long as the image is as they left it."""
     # What the image did not have is deleted again. A role can't be: nothing restores the lack of one.
