@@ -16,6 +16,8 @@ from imagectl.__main__ import main
 
 # A shell's background job ignores Ctrl-C, and so would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# A careful shell's umask would make private what a test means to be everybody's.
+os.umask(0o022)
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST",
@@ -24,8 +26,22 @@ ENVIRONMENT = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 # What a machine's own settings could change in a test.
-_FOREIGN = ("AWS_", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "GITHUB_", "COLUMNS", "XDG_", "BOTO", "REQUESTS_")
-_FOREIGN_TOO = ("CI", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+_FOREIGN = (
+    *("AWS_", "BOTO", "REQUESTS_", "SSL_CERT_", "XDG_", "GITHUB_", "PYTHON", "LC_", "MAN"),
+    *("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLUMNS", "LINES"),
+)
+_FOREIGN_TOO = (
+    "CI",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "LANG",
+    "TZ",
+    "PAGER",
+    "BASH_ENV",
+    "ZDOTDIR",
+)
 
 
 class Result(NamedTuple):
