@@ -245,6 +245,34 @@ def what_fails_in_passing_is_repeated(seen: Seen) -> Iterator[str]:
                     yield f"run {run.number} gave {told.name} up after {tries} of {most} attempts"
 
 
+def a_guard_is_fresh(seen: Seen) -> Iterator[str]:
+    """What is guarded is sent only where the image was as expected a few seconds before."""
+    nature = seen.setup.nature
+    for run in _ended(seen):
+        if "DescribeImage" in nature.rates or _stalled(seen, run) or run.number in seen.reads_failed:
+            continue
+        for target in seen.setup.targets if run.purpose != "undo" else ():
+            history, expected = seen.image(target).history, target.expected or {}
+            for sent in [r.sent for r in _requests(seen, run) if r.name == target.name]:
+                since = sent - 5 - 4 * seen.setup.network.latency - nature.stale
+                ends = [when for when, _ in history[1:]] + [float("inf")]
+                if not any(
+                    began <= sent
+                    and end > since
+                    and all((fields or {}).get(k) == v for k, v in expected.items())
+                    for (began, fields), end in zip(history, ends, strict=True)
+                ):
+                    yield f"run {run.number} sent {target.name}, which was not as expected for long"
+
+
+def a_wait_needs_no_list(seen: Seen) -> Iterator[str]:
+    """An image that waits fails by what becomes of it, not because the list of all is denied."""
+    for run in _ended(seen):
+        for told in _told(seen, run):
+            if told.error and told.error.is_denied and told.error.operation == "ListImages":
+                yield f"run {run.number} gave {told.name} up, as the list is denied"
+
+
 def nothing_is_repeated_at_once(seen: Seen) -> Iterator[str]:
     """But for throttles, which have a pace of their own."""
     for run in _ended(seen):
@@ -368,6 +396,8 @@ CONDUCT = (
     so_many_failures_stop_it,
     a_file_that_fails_stops_it,
     what_fails_in_passing_is_repeated,
+    a_guard_is_fresh,
+    a_wait_needs_no_list,
     nothing_is_repeated_at_once,
     a_change_by_somebody_else_is_waited_for,
     a_throttled_image_is_sent_again,

@@ -154,14 +154,6 @@ FOUND = {
     "a signal while the only thread sends": world(
         "apply", Event("no more threads", 1, "thread"), Event("Ctrl-C", 30, "step"), wait=False
     ),
-    "a second signal while the first ends the only thread": world(
-        "apply",
-        Event("no more threads", 1, "thread"),
-        Event("Ctrl-C", 1, "UpdateImage"),
-        Event("SIGTERM", 50, "step"),
-        wait=False,
-        images=2,
-    ),
     "a hangup": world("apply", Event("SIGHUP", 1, "UpdateImage"), images=3),
     "a thread dies while the images are read": world("apply", Event("a thread dies", 1, "step")),
     "a thread dies that had the only slot": world(
@@ -214,6 +206,25 @@ RARE = {
     "a signal while threads are started": world(
         "apply", Event("Ctrl-C", 42, "step"), images=4, concurrency=4, wait=False
     ),
+    **{
+        f"a second signal, at step {step}, while the first ends the only thread": world(
+            "apply",
+            Event("no more threads", 1, "thread"),
+            Event("Ctrl-C", 1, "UpdateImage"),
+            Event("SIGTERM", step, "step"),
+            wait=False,
+            images=2,
+        )
+        for step in range(46, 62, 3)
+    },
+    "two signals while records are printed": world(
+        "apply",
+        Event("Ctrl-C", 1, "record"),
+        Event("SIGTERM", 2, "record"),
+        images=4,
+        concurrency=4,
+        wait=False,
+    ),
     "signals while a lost reply is looked up": world(
         "apply",
         update("500 after"),
@@ -265,6 +276,18 @@ RARE = {
     "the service is silent when a wait's time runs out": world(
         "apply", Event("timeout before", 3, "ListImages", 50), takes=(30.0, 40.0), timeout=6.0
     ),
+    "the list is denied while images wait": world(
+        "apply", Event("denied", 2, "ListImages", 50), images=3, takes=(2.0, 3.0)
+    ),
+    "two at a time, and one is never settled": world(
+        "apply",
+        wanted={"Description": "new "},
+        trims=frozenset({"image-0"}),
+        images=5,
+        max_unsettled=2,
+        takes=(0.5, 1.0),
+        timeout=5.0,
+    ),
     "few of many images wait": world("apply", images=2, others=450, takes=(5.0, 6.0), latency=0.01),
     "many of many images wait": world(
         "apply", images=12, others=230, takes=(5.0, 6.0), latency=0.01, concurrency=4
@@ -281,7 +304,7 @@ RARE = {
         f"a bug at step {step}": world(
             "apply",
             Event("a bug", step, "step"),
-            images=3,
+            images=1 + step // 10 % 3,
             concurrency=1,
             latency=1.0,
             takes=(2.0, 3.0),

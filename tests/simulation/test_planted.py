@@ -57,7 +57,7 @@ class NeverStarts(World):
 
 
 class LocksNothing(World):
-    """Locks keep nobody out."""
+    """Locks keep nobody out: two threads ask for the next image at the same time."""
 
     def threads(self) -> Threads:
         class Open:
@@ -123,7 +123,7 @@ class SaysUnknown(World):
         (LastFailureDecides, "not_applied_is_never_applied"),
         (WrongRegion, "only_what_is_declared_is_sent"),
         (NeverStarts, "every_run_ends"),
-        (LocksNothing, ""),
+        (LocksNothing, "no_thread_dies"),
         (SyncsNothing, "what_is_sent_can_be_undone"),
         (ShowsTooEarly, "updated_is_settled"),
         (ForgetsRecords, "every_image_that_was_sent_is_told"),
@@ -133,4 +133,4 @@ class SaysUnknown(World):
 def test_what_is_planted_is_found(world: type[World], promise: str) -> None:
     """A promise that the planted fault breaks is seen broken."""
     found = (name for seed in SEEDS for name, _ in broken(world(draw(seed), seed).play()))
-    assert any(name == promise or not promise for name in found)
+    assert promise in found

@@ -166,13 +166,14 @@ class World:
 
     def record(self, place: Place, outcome: Outcome) -> None:
         """A record is printed, and kept in a file."""
+        events = self._count("record")
         try:
             self.scheduler.step()
         except KeyboardInterrupt:
             self.seen.runs[-1].torn = True
             raise
         self.tell(place, outcome)
-        for event in self._count("record"):
+        for event in events:
             self.seen.happened[event.kind] += 1
             self.log(event.kind)
             if event.kind == "output is stuck":
