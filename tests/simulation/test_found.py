@@ -217,6 +217,18 @@ RARE = {
         )
         for step in range(46, 62, 3)
     },
+    **{
+        f"two signals while lines are written, the second at sync {sync}": world(
+            "apply",
+            Event("Ctrl-C", 1, "write"),
+            Event("SIGTERM", sync, "sync"),
+            images=8,
+            concurrency=8,
+            wait=False,
+            preempt=0.5,
+        )
+        for sync in (1, 2, 3)
+    },
     "two signals while records are printed": world(
         "apply",
         Event("Ctrl-C", 1, "record"),
@@ -266,10 +278,10 @@ RARE = {
     ),
     "a guarded image is somebody else's by its turn": world(
         "apply",
-        Event("sets other values", 4, "second", which=3),
-        images=4,
+        Event("sets other values", 4, "second", which=4),
+        images=5,
         expected={"Description": "old"},
-        rates={"UpdateImage": 0.5},
+        rates={"UpdateImage": 0.2},
         takes=(0.0, 0.1),
         wait=False,
     ),
@@ -283,7 +295,7 @@ RARE = {
         "apply",
         wanted={"Description": "new "},
         trims=frozenset({"image-0"}),
-        images=5,
+        images=14,
         max_unsettled=2,
         takes=(0.5, 1.0),
         timeout=5.0,
@@ -330,7 +342,7 @@ def test_what_was_found_stays_mended(setup: Setup) -> None:
 @pytest.mark.parametrize("setup", RARE.values(), ids=RARE)
 def test_what_is_rare_keeps_every_promise(setup: Setup) -> None:
     """Also where few seeds come to."""
-    _all_hold(setup, 5)
+    _all_hold(setup, 3)
 
 
 def _all_hold(setup: Setup, seeds: int) -> None:
