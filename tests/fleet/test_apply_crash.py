@@ -86,7 +86,7 @@ def has_sent(service: Service, count: int, process: "subprocess.Popen[bytes]") -
     return len(service.calls("UpdateImage")) >= count or process.poll() is not None
 
 
-@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(n, marks=pytest.mark.slow) for n in range(3, 6))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 6))])
 def test_kill_and_resume_and_undo(
     seed: int, start: Start, run: Run, service: Service, tmp_path: Path
 ) -> None:
