@@ -33,9 +33,26 @@ def _visible(match: re.Match[str]) -> str:
 WHOLE = 4096  # characters: a path is never cut, its end says most
 
 
+def without_passwords(text: str) -> str:
+    """`text` without what stands before the host in a URL.
+
+    Nobody can say where a password ends that has a slash or a space in it: all up to the last @ goes, be
+    that too much.
+    """
+    scheme, mark, rest = text.partition("://")
+    _, at, place = rest.rpartition("@")
+    return f"{scheme}{mark}{REDACTED}{place}" if at else text
+
+
+REDACTED = "[redacted]@"
+
+
 def quote(text: object, limit: int = 80) -> str:
-    """`text` made safe, in quotes and cut to `limit` characters: how a message names a value."""
-    shown = safe(text)
+    """`text` made safe, in quotes and cut to `limit` characters: how a message names a value.
+
+    A URL may stand where none is meant, so the password in it never shows.
+    """
+    shown = safe(without_passwords(str(text)))
     if len(shown) > limit:
         shown = f"{shown[: limit - 1]}…"
     return f"'{shown}'"

@@ -56,3 +56,9 @@ def test_what_is_made_visible_reads_as_what_it_was() -> None:
 def test_a_quoted_value_is_cut() -> None:
     """A message names a value in a bounded number of characters."""
     assert quote("x" * 1000, 20) == f"'{'x' * 19}…'"
+
+
+def test_a_quoted_value_shows_no_password() -> None:
+    """A URL that got into a setting of another kind is still without what authenticates."""
+    assert quote("http://user:secret@proxy:3128/") == "'http://[redacted]@proxy:3128/'"
+    assert quote("see https://example.com") == "'see https://example.com'"

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from imagectl.text import REDACTED, without_passwords
+
 Log = Callable[[str], None]
 
 # --debug. Headers are let through by name, so that whatever carries credentials today or one day isn't.
@@ -32,18 +34,6 @@ def log_reply(parsed: dict[str, Any] | None, exception: Exception | None, log: L
         log(f"< { {key: value for key, value in parsed.items() if key != 'ResponseMetadata'} }")
 
 
-def without_passwords(text: str) -> str:
-    """`text` without what stands before the host in a URL.
-
-    Nobody can say where a password ends that has a slash or a space in it: all up to the last @ goes, be
-    that too much.
-    """
-    return re.sub(r"(?<=://).*@", _REDACTED, text, flags=re.DOTALL)
-
-
 def without_password(url: str) -> str:
     """The same for what is meant as a URL, be it one or not: it may lack the scheme."""
-    return re.sub(r"^(https?://)?.*@", rf"\1{_REDACTED}", url, flags=re.DOTALL | re.IGNORECASE)
-
-
-_REDACTED = "[redacted]@"
+    return re.sub(r"^(https?://)?.*@", rf"\1{REDACTED}", url, flags=re.DOTALL | re.IGNORECASE)

@@ -3,9 +3,8 @@
 import re
 from typing import Any, NamedTuple
 
-from imagectl.aws.debug import without_passwords
 from imagectl.errors import BUSY, DENIED, THROTTLES, ImagectlError, Kind
-from imagectl.text import quote
+from imagectl.text import quote, without_passwords
 
 
 class Row(NamedTuple):

@@ -8,10 +8,9 @@ import re
 import shlex
 from typing import Any, NamedTuple
 
-from imagectl.aws.debug import without_passwords
 from imagectl.aws.failures import AGAIN, CODES, CONFIG, EXCEPTIONS, LOGIN, NETWORK, Row, of_exception
 from imagectl.errors import THROTTLES, ImagectlError
-from imagectl.text import WHOLE, quote
+from imagectl.text import WHOLE, quote, without_passwords
 
 
 class Provider(NamedTuple):

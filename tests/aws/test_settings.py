@@ -301,3 +301,15 @@ def test_no_credentials_says_which_ways_there_are(run: Run, world: World) -> Non
     assert "no AWS credentials found" in result.stderr
     for way in ("AWS_PROFILE is empty", "aws login", "aws sso login", "AWS_ACCESS_KEY_ID"):
         assert way in result.stderr
+
+
+@pytest.mark.parametrize("name", ["AWS_CA_BUNDLE", "AWS_PROFILE", "AWS_REGION", "AWS_RETRY_MODE"])
+def test_a_url_in_the_wrong_variable_shows_no_password(
+    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A proxy's URL that got into another variable is told without its password."""
+    monkeypatch.setenv(name, "http://user:canary@127.0.0.1:9/")
+    code, _, err = run("show", "my-image")
+    assert (code, service.received) == (4, [])
+    assert "canary" not in err
+    assert name in err
