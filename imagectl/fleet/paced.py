@@ -67,7 +67,14 @@ class Paced:
     def _read(self, operation: str, call: Callable[[], T], *, within: float | None) -> T:
         lane, tries, throttles = self._lanes[operation], 0, 0
         while True:
-            lane.turn(self._never)
+            if not lane.turn(self._never, within):
+                raise ImagectlError(
+                    "transient",
+                    "Rate exceeded: no turn came in time",
+                    code="ThrottlingException",
+                    operation=operation,
+                    region=self.region,
+                )
             try:
                 return lane.call(call)
             except ImagectlError as error:
@@ -97,8 +104,8 @@ class _Lane:
         self.starved = 0.0  # seconds that the row takes by now
         self._since = 0.0  # when it began
 
-    def turn(self, stop: Event) -> bool:
-        """Wait until a request may go; False where `stop` came first."""
+    def turn(self, stop: Event, within: float | None = None) -> bool:
+        """Wait until a request may go; False where `stop` came first, or that is not `within` its seconds."""
         with self._turn:
             while not stop.is_set():
                 with self._lock:
@@ -107,6 +114,8 @@ class _Lane:
                     if not delay:
                         self._pace.sent(now)
                         return True
+                if within is not None and delay > within:
+                    return False
                 stop.wait(delay)
         return False
 

@@ -12,6 +12,7 @@ intervals are halved again, until a throttle says that the rate is reached.
 
 _UP, _DOWN = 0.011, 0.111  # their ratio is what fixes the share of throttled requests, whatever the rate
 _LONG_STREAK = 20  # admissions in a row after which the rate is taken to be far too low: faster up
+_LONG_ROW = 2  # throttles in a row, more than it takes to find a rate that is known already
 _FIRST = 0.02  # seconds between the first probes
 _DOUBTED = 1.0  # seconds between probes; more says rather that for a while nothing was admitted at all
 _LONGEST = 10.0  # seconds; a service that admits less has more to say than "Rate exceeded"
@@ -38,7 +39,7 @@ class Pace:
     def admitted(self, now: float) -> None:
         """A request was let through."""
         if self._throttled > 1:
-            self._doubted = self.interval > _DOUBTED
+            self._doubted = self._throttled > _LONG_ROW and self.interval > _DOUBTED
             self._next = now + self.interval / 2
         elif self._doubted:
             self.interval /= 2

@@ -134,7 +134,7 @@ def what_is_settled_is_told(seen: Seen) -> Iterator[str]:
                 continue
             late = told.when - max(r.ends for r in requests)
             alone = len(_first_sent(seen, run)) == 1
-            took = requests[-1].ends - requests[-1].sent
+            took = requests[-1].ends - requests[-1].sent + seen.setup.nature.stale
             patience = min(2.0, 0.5 + took / 2) if alone else 2.0
             if late > patience + seen.setup.nature.stale + _looking(seen, told):
                 yield f"run {run.number} said that {told.name} is updated {late:.1f} s too late"
@@ -304,7 +304,9 @@ def a_throttled_image_is_sent_again(seen: Seen) -> Iterator[str]:
             requests = [r for r in _requests(seen, run) if r.name == told.name]
             count = sum(r.throttled or r.fate in _THROTTLES for r in requests)
             failed = told.error and told.error.is_throttle and told.error.operation == "UpdateImage"
-            if failed and count < 10 and told.when < requests[0].sent + 120:
+            begun = [r.sent for r in seen.backends[told.place].requests if r.run == run.number]
+            first = min(begun, default=told.when)
+            if failed and count < 10 and told.when < first + 120:
                 yield f"run {run.number} gave {told.name} up after {count} throttles"
         hopeless = seen.setup.nature.turned_away
         given_up = max((told.when for told in _told(seen, run) if told.name in hopeless), default=0.0)

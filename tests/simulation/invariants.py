@@ -76,7 +76,8 @@ def updated_is_settled(seen: Seen) -> Iterator[str]:
         run, alone = seen.run(told.run), seen.setup.verb != "apply"
         if told.result not in {"updated", "unchanged"}:
             continue
-        at_rest = told.result == "updated" or (alone and run.timeout > 0)
+        planned = seen.setup.options.get("dry_run")
+        at_rest = told.result == "updated" or (alone and run.timeout > 0 and not planned)
         since = told.when - seen.setup.network.latency if alone and not seen.setup.stall else run.started
         if not _was_as_wanted(seen, told, at_rest=at_rest, since=since):
             yield f"{_said(told)}, but it was not{' CREATED and' if at_rest else ''} as asked for"
@@ -146,7 +147,9 @@ def a_rollback_file_is_read(seen: Seen) -> Iterator[str]:
     """Whatever a crash left of it, if anything was sent by then."""
     for run in seen.runs:
         if run.purpose == "undo" and run.code == EXIT_CODES["usage"]:
-            yield f"run {run.number} can't read a rollback file: {run.error and run.error.message}"
+            message = run.error.message if run.error else ""
+            if not message.startswith("line 1: is no JSON"):  # with no whole line nothing was sent
+                yield f"run {run.number} can't read a rollback file: {message}"
 
 
 def an_undo_overwrites_nobody_else(seen: Seen) -> Iterator[str]:
@@ -215,7 +218,7 @@ def news_is_soon_told(seen: Seen) -> Iterator[str]:
     for run in _single_waits(seen):
         sent = _sent(seen, run)
         blind = run.number in seen.reads_failed or "DescribeImage" in nature.rates or seen.setup.stall
-        if run.code != 0 or blind or not sent or _looked_up(sent) or seen.meddled:
+        if run.code != 0 or blind or not sent or _looked_up(sent) or seen.meddled or not sent[-1].ends:
             continue
         there = max(sent[-1].ends + nature.stale, sent[-1].sent)
         if run.ended > there + 2 + 4 * latency:
