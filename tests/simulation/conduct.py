@@ -291,7 +291,8 @@ def a_change_by_somebody_else_is_waited_for(seen: Seen) -> Iterator[str]:
         slow = _stops(seen, run) or _signals(seen, run) or run.number in seen.reads_failed
         for told in [] if slow else _told(seen, run):
             plain = all(r.fate == "own" for r in _requests(seen, run) if r.name == told.name)
-            if told.error and told.error.is_busy and plain:
+            there = seen.backends[told.place].images[told.name].last is not None
+            if told.error and told.error.is_busy and plain and there:
                 yield f"run {run.number} gave {told.name} up, which somebody else changed"
 
 
