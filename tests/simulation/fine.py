@@ -52,7 +52,8 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if not fullname.startswith("imagectl.fleet."):
+        # A thread that is made to die must not do so before the pool has seen it begin: none does.
+        if not fullname.startswith("imagectl.fleet.") or fullname == "imagectl.fleet.pool":
             return None
         found = PathFinder.find_spec(fullname, path)
         if found is None or found.origin is None:
