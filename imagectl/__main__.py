@@ -36,10 +36,14 @@ def run() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup, where it is meant for others
             signal.signal(number, _interrupt if number == signal.SIGINT else _terminate)
     sys.unraisablehook = _unraisable
-    code = main()
-    # All is done, told and flushed. The interpreter's own end would take up to 26 ms more, and it can crash
+    # `_exit`, as all is told and flushed: the interpreter's own end takes up to 26 ms more, and it can crash
     # where threads still wait for a reply.
-    os._exit(code)
+    try:
+        os._exit(main())
+    except KeyboardInterrupt as stop:  # while the last was flushed
+        kind = _kind(stop)
+        _say(sys.stderr, f"imagectl: error: {kind}")
+        os._exit(EXIT_CODES[kind])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,8 +14,9 @@ from service import Service
 
 from imagectl.__main__ import main
 
-# A shell's background job ignores Ctrl-C, and so would all that the tests start.
+# A shell's background job ignores Ctrl-C, nohup a hangup, and so would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # A careful shell's umask would make private what a test means to be everybody's.
 os.umask(0o022)
 
