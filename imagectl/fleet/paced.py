@@ -8,6 +8,7 @@ ListImages, nor do their admissions say anything of it. Where it counts them tog
 there is, somewhat slower than a single one would be.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -66,8 +67,9 @@ class Paced:
 
     def _read(self, operation: str, call: Callable[[], T], *, within: float | None) -> T:
         lane, tries, throttles = self._lanes[operation], 0, 0
+        until = math.inf if within is None else self._clock.now() + within
         while True:
-            if not lane.turn(self._never, within):
+            if not lane.turn(self._never, until):
                 raise ImagectlError(
                     "transient",
                     "Rate exceeded: no turn came in time",
@@ -104,8 +106,8 @@ class _Lane:
         self.starved = 0.0  # seconds that the row takes by now
         self._since = 0.0  # when it began
 
-    def turn(self, stop: Event, within: float | None = None) -> bool:
-        """Wait until a request may go; False where `stop` came first, or that is not `within` its seconds."""
+    def turn(self, stop: Event, until: float = math.inf) -> bool:
+        """Wait until a request may go; False where `stop` came first, or it may not by the time `until`."""
         with self._turn:
             while not stop.is_set():
                 with self._lock:
@@ -114,7 +116,7 @@ class _Lane:
                     if not delay:
                         self._pace.sent(now)
                         return True
-                if within is not None and delay > within:
+                if now + delay > until:
                     return False
                 stop.wait(delay)
         return False

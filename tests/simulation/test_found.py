@@ -134,6 +134,9 @@ FOUND = {
     "the power fails while a rollback line is written": world(
         "apply", Event("power", 2, "sync"), images=3, concurrency=1, wait=False
     ),
+    "the list of images is throttled until the wait's time is over": world(
+        "apply", Event("throttled", 2, "ListImages", 12), concurrency=1
+    ),
     "a run stops while a reply is lost": world(
         "apply", update("reset after"), update("unheard of", 2, 3), images=3, max_failures=1, attempts=2
     ),
