@@ -65,11 +65,13 @@ def parse(data: bytes, problems: list[Problem], *, region: str | None = None) ->
     elif not text.strip():
         found.append(Problem("", "the manifest is empty"))
     entries: list[Entry] = []
+    again: dict[Any, int] = {}  # the number of the entry that takes the place of those before it
     for item in read_documents(text, found):
         if entry := _entry(item, region, found):
             if item.value.get(MARK) == AGAIN:
-                entries = [other for other in entries if _identity(other) != _identity(entry)]
+                again[_identity(entry)] = len(entries)
             entries.append(entry)
+    entries = [entry for n, entry in enumerate(entries) if n >= again.get(_identity(entry), 0)]
     found += repeated((e.line, *_identity(e)) for e in entries)
     problems += sorted(found, key=lambda problem: problem.line or 0)
     return Manifest(tuple(entries), torn)
