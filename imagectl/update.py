@@ -268,7 +268,7 @@ def _find_out(
                     return "unknown"
                 continue
             watch(image.status)
-            if not newest.is_not_before(image):
+            if not newest.takes(image):
                 continue
             if not diff(image, update):
                 return image
@@ -323,8 +323,8 @@ class Newest:
 
     modified: Any = None
 
-    def is_not_before(self, image: Image) -> bool:
-        """Whether a look shows no older state than those before it; if so, it is the newest."""
+    def takes(self, image: Image) -> bool:
+        """Take what a look shows for the newest; False where it is older than what was seen before."""
         modified = image.fields.get("LastModifiedTime")
         if modified and self.modified and modified < self.modified:
             return False
@@ -356,7 +356,7 @@ class Judge:
 
         `waited` is how long ago the update was accepted.
         """
-        if not self._newest.is_not_before(image):
+        if not self._newest.takes(image):
             return False
         self.seen = image
         self._moved = self._moved or image.status in MOVING
