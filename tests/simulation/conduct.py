@@ -12,7 +12,6 @@ from imagectl.image import PAGE
 
 from .backend import Request
 from .events import PLAIN
-from .scheduler import LONGEST_STALL
 from .world import Run, Seen, Told
 
 _MOMENT = 0.5  # seconds in which what is known gets about
@@ -24,7 +23,7 @@ _STOPPED_BY_DISK = frozenset(("full", "write fails", "sync fails"))
 def a_signal_is_heard(seen: Seen) -> Iterator[str]:
     """After the first nothing new is sent, and nothing waited for. The next one ends the run at once."""
     for run in _ended(seen):
-        signals, patience = _signals(seen, run), _stalled(seen, run) + _MOMENT
+        signals, patience = seen.signals(run), seen.stalled(run) + _MOMENT
         if not signals:
             continue
         for name, sent in _first_sent(seen, run).items():
@@ -41,15 +40,15 @@ def a_signal_is_heard(seen: Seen) -> Iterator[str]:
 def the_first_signal_lets_finish(seen: Seen) -> Iterator[str]:
     """What is under way is finished and told, if threads do it. No record is torn, by a second one either."""
     for run in _ended(seen):
-        signals, alone = _signals(seen, run), any(what == "no thread" for _, what in _trace(seen, run))
+        signals, alone = seen.signals(run), any(what == "no thread" for _, what in seen.events(run))
         finished = {told.name for told in _told(seen, run)}
         left = ", ".join(name for name in _first_sent(seen, run) if name not in finished)
         for told in _told(seen, run):
-            requests = [r for r in _requests(seen, run) if r.name == told.name]
+            requests = [r for r in seen.requests(run) if r.name == told.name]
             answered = max((r.sent for r in requests), default=0.0) + 2 * seen.setup.network.latency
             if told.result == "requested" and signals and not alone and not _is_stuck(seen, run):
                 plain = all(r.fate == "own" for r in requests)
-                if plain and told.when > max(answered, signals[0]) + _stalled(seen, run) + _MOMENT:
+                if plain and told.when > max(answered, signals[0]) + seen.stalled(run) + _MOMENT:
                     yield f"run {run.number} waited for {told.name} after a signal"
         if len(signals) == 1 and left and not alone:
             yield f"run {run.number} did not finish {left} after the first signal"
@@ -62,7 +61,7 @@ def the_first_signal_lets_finish(seen: Seen) -> Iterator[str]:
 def an_interrupted_run_says_so(seen: Seen) -> Iterator[str]:
     """Exit 130 or 143 where a signal came, and only there."""
     for run in _ended(seen):
-        signalled = {what for _, what in _trace(seen, run) if what.startswith("signal ")}
+        signalled = {what for _, what in seen.events(run) if what.startswith("signal ")}
         codes = {130 if what == "signal SIGINT" else 143 for what in signalled}
         if run.code in {130, 143} and run.code not in codes:
             yield f"run {run.number}: exit {run.code} after {signalled or 'no signal'}"
@@ -78,10 +77,10 @@ def what_is_in_doubt_is_named(seen: Seen) -> Iterator[str]:
         if len(unsent) > seen.setup.options["concurrency"]:  # each thread may be about to send one
             yield f"run {run.number} doubts whether {', '.join(unsent)} were updated, which it never sent"
         for name in [] if _is_stuck(seen, run) else _named(run):
-            requests = [r for r in _requests(seen, run) if r.name == name]
+            requests = [r for r in seen.requests(run) if r.name == name]
             if requests and all(r.carried is None and r.fate in PLAIN for r in requests):
                 answered = max(r.sent for r in requests) + 2 * seen.setup.network.latency + 5
-                if run.ended > answered + _stalled(seen, run):
+                if run.ended > answered + seen.stalled(run):
                     yield f"run {run.number} doubts whether {name} was updated, which was always turned away"
             told = [one.result for one in _told(seen, run) if one.name == name]
             if told:
@@ -95,7 +94,7 @@ def a_wait_waits(seen: Seen) -> Iterator[str]:
     """With --wait each image that was accepted is seen settled or late, but after a signal; else none is."""
     for run in _ended(seen):
         for told in _told(seen, run):
-            if told.result == "requested" and run.timeout and not _signals(seen, run):
+            if told.result == "requested" and run.timeout and not seen.signals(run):
                 yield f"run {run.number} didn't wait for {told.name}"
             if (told.result == "updated" or _is_late(told)) and not run.timeout:
                 yield f"run {run.number} waited for {told.name}"
@@ -105,7 +104,7 @@ def a_wait_takes_its_time(seen: Seen) -> Iterator[str]:
     """An image is late after --timeout since its update was accepted, not before, and not long after."""
     for run in _ended(seen):
         for told in _told(seen, run):
-            requests = [r for r in _requests(seen, run) if r.name == told.name]
+            requests = [r for r in seen.requests(run) if r.name == told.name]
             accepted = [r.carried for r in requests if r.carried is not None and r.fate == "own"]
             if not _is_late(told) or len(accepted) != len(requests):
                 continue
@@ -114,7 +113,7 @@ def a_wait_takes_its_time(seen: Seen) -> Iterator[str]:
             # After its time a look has a second, and the pause before it may be longer.
             failing = _requests_of_a_look(seen, told) if run.number in seen.reads_failed else 0
             most = run.timeout + 2 + _looking(seen, told) + failing
-            slowed = seen.setup.nature.rates or _stalled(seen, run) or _dies(seen, run)
+            slowed = seen.setup.nature.rates or seen.stalled(run) or _dies(seen, run)
             if not slowed and told.when > max(accepted) + most:
                 yield f"run {run.number} gave {told.name} {told.when - max(accepted):.1f} s"
 
@@ -123,7 +122,7 @@ def what_is_settled_is_told(seen: Seen) -> Iterator[str]:
     """The first look comes in under a second, others every two, and however long they take."""
     for run in _ended(seen):
         for told in _told(seen, run):
-            requests = [r for r in _requests(seen, run) if r.name == told.name]
+            requests = [r for r in seen.requests(run) if r.name == told.name]
             plain = _is_plain(seen, run) or _is_after_bug(seen, run, requests)
             if (
                 told.result != "updated"
@@ -148,7 +147,7 @@ def a_wait_looks_now_and_then(seen: Seen) -> Iterator[str]:
     backend = seen.backends[places.pop()]
     pages = -(-len(backend.images) // PAGE)
     for run in _ended(seen):
-        requests = _requests(seen, run)
+        requests = seen.requests(run)
         if not run.timeout or not requests or not _is_plain(seen, run) or run.purpose == "undo":
             continue
         if run.purpose == "same again":  # it also looks at what the run before is changing still
@@ -156,9 +155,7 @@ def a_wait_looks_now_and_then(seen: Seen) -> Iterator[str]:
         if any(r.carried is None for r in requests) or any(t.expected for t in seen.setup.targets):
             continue
         accepted = [r.carried for r in requests if r.carried is not None]
-        looks = [
-            w for w, what in _trace(seen, run) if what.startswith(("List", "Desc")) and w > min(accepted)
-        ]
+        looks = [w for w, what in seen.events(run) if what.startswith(("List", "Desc")) and w > min(accepted)]
         rounds = [look for look, before in zip(looks, [-1.0, *looks], strict=False) if look > before + 0.25]
         for began, end in zip(rounds, [*rounds[1:], run.ended + 1], strict=False):
             waiting = {r.name for r in requests if r.sent < began + 0.25}
@@ -175,10 +172,10 @@ def a_wait_looks_now_and_then(seen: Seen) -> Iterator[str]:
 def a_wait_holds_nobody_up(seen: Seen) -> Iterator[str]:
     """An accepted update is no call any more: --concurrency lets the next one be sent."""
     for run in _ended(seen):
-        requests, sent = _requests(seen, run), sorted(_first_sent(seen, run).values())
-        alone = any(what == "no thread" for _, what in _trace(seen, run))
+        requests, sent = seen.requests(run), sorted(_first_sent(seen, run).values())
+        alone = any(what == "no thread" for _, what in seen.events(run))
         limited = seen.setup.options.get("max_unsettled") or alone or any(r.carried is None for r in requests)
-        if sent and not limited and _is_plain(seen, run) and not _signals(seen, run):
+        if sent and not limited and _is_plain(seen, run) and not seen.signals(run):
             if any(target.expected for target in seen.setup.targets) or seen.meddled or run.purpose == "undo":
                 continue
             if sent[-1] > sent[0] + len(sent) * (2 * seen.setup.network.latency) + _MOMENT:
@@ -191,7 +188,7 @@ def nothing_is_left_unsent_without_a_reason(seen: Seen) -> Iterator[str]:
         unsent = [t.name for t in _told(seen, run) if t.error is None and t.result == "not-applied"]
         if not unsent:
             continue
-        if not (_stops(seen, run) or _signals(seen, run)):
+        if not (_stops(seen, run) or seen.signals(run)):
             yield f"run {run.number} did not send {', '.join(unsent)}"
         if run.error and run.code == EXIT_CODES["partial"] and "; stopped: " not in run.error.message:
             yield f"run {run.number} doesn't say why it stopped: {run.error.message}"
@@ -204,20 +201,20 @@ def so_many_failures_stop_it(seen: Seen) -> Iterator[str]:
         if stops is None:
             continue
         for name, sent in _first_sent(seen, run).items():
-            if sent > stops + _stalled(seen, run) + _MOMENT:
+            if sent > stops + seen.stalled(run) + _MOMENT:
                 yield f"run {run.number} began with {name} {sent - stops:.1f} s after so many had failed"
 
 
 def a_file_that_fails_stops_it(seen: Seen) -> Iterator[str]:
     """Where a rollback line or a record can't be written, that is the run's error, and it is stopped."""
     for run in _ended(seen):
-        failed = [when for when, what in _trace(seen, run) if what in {*_STOPPED_BY_DISK, "output fails"}]
+        failed = [when for when, what in seen.events(run) if what in {*_STOPPED_BY_DISK, "output fails"}]
         if not failed:
             continue
         if run.code not in {EXIT_CODES["internal"], 130, 143}:
             yield f"run {run.number}: exit {run.code}, though it could not write"
         for name, sent in _first_sent(seen, run).items():
-            if sent > failed[0] + _stalled(seen, run) + _MOMENT:
+            if sent > failed[0] + seen.stalled(run) + _MOMENT:
                 yield f"run {run.number} began with {name} {sent - failed[0]:.1f} s after it could not write"
 
 
@@ -227,21 +224,20 @@ def what_fails_in_passing_is_repeated(seen: Seen) -> Iterator[str]:
     for run in _ended(seen):
         counts = Counter(
             r.name
-            for r in _requests(seen, run)
+            for r in seen.requests(run)
             if r.fate not in _THROTTLES and (r.fate != "own" or r.carried is not None)
         )
         for name, count in counts.items():
             if count > most:
                 yield f"run {run.number} sent {name} {count} times"
-        stopped = _stops(seen, run) or _signals(seen, run)
+        stopped = _stops(seen, run) or seen.signals(run)
         for told in _told(seen, run):
             error = told.error
             if error is None or error.is_throttle or error.operation != "UpdateImage" or stopped:
                 continue
             if error.kind == "transient":
                 tries = sum(
-                    r.name == told.name and not (r.throttled and r.fate == "own")
-                    for r in _requests(seen, run)
+                    r.name == told.name and not (r.throttled and r.fate == "own") for r in seen.requests(run)
                 )
                 if tries < most:
                     yield f"run {run.number} gave {told.name} up after {tries} of {most} attempts"
@@ -251,11 +247,11 @@ def a_guard_is_fresh(seen: Seen) -> Iterator[str]:
     """What is guarded is sent only where the image was as expected a few seconds before."""
     nature = seen.setup.nature
     for run in _ended(seen):
-        if "DescribeImage" in nature.rates or _stalled(seen, run) or run.number in seen.reads_failed:
+        if "DescribeImage" in nature.rates or seen.stalled(run) or run.number in seen.reads_failed:
             continue
         for target in seen.setup.targets if run.purpose != "undo" else ():
             history, expected = seen.image(target).history, target.expected or {}
-            for sent in [r.sent for r in _requests(seen, run) if r.name == target.name]:
+            for sent in [r.sent for r in seen.requests(run) if r.name == target.name]:
                 since = sent - 5 - 4 * seen.setup.network.latency - nature.stale
                 ends = [when for when, _ in history[1:]] + [float("inf")]
                 if not any(
@@ -279,7 +275,7 @@ def nothing_is_repeated_at_once(seen: Seen) -> Iterator[str]:
     """But for throttles, which have a pace of their own."""
     for run in _ended(seen):
         last: dict[str, Request] = {}
-        for request in sorted(_requests(seen, run), key=lambda request: request.sent):
+        for request in sorted(seen.requests(run), key=lambda request: request.sent):
             before = last.get(request.name)
             last[request.name] = request
             throttled = before is None or before.throttled or before.fate in _THROTTLES
@@ -290,9 +286,9 @@ def nothing_is_repeated_at_once(seen: Seen) -> Iterator[str]:
 def a_change_by_somebody_else_is_waited_for(seen: Seen) -> Iterator[str]:
     """And one that takes half a minute makes no image fail, but where there is one attempt only."""
     for run in [] if seen.setup.network.attempts == 1 or seen.setup.nature.stale else _ended(seen):
-        slow = _stops(seen, run) or _signals(seen, run) or run.number in seen.reads_failed
+        slow = _stops(seen, run) or seen.signals(run) or run.number in seen.reads_failed
         for told in [] if slow else _told(seen, run):
-            plain = all(r.fate == "own" for r in _requests(seen, run) if r.name == told.name)
+            plain = all(r.fate == "own" for r in seen.requests(run) if r.name == told.name)
             there = seen.backends[told.place].images[told.name].last is not None
             if told.error and told.error.is_busy and plain and there:
                 yield f"run {run.number} gave {told.name} up, which somebody else changed"
@@ -301,10 +297,10 @@ def a_change_by_somebody_else_is_waited_for(seen: Seen) -> Iterator[str]:
 def a_throttled_image_is_sent_again(seen: Seen) -> Iterator[str]:
     """It fails after ten times, or where nothing at all is admitted. Others don't wait for one that fails."""
     for run in _ended(seen):
-        if _stops(seen, run) or _signals(seen, run):
+        if _stops(seen, run) or seen.signals(run):
             continue
         for told in _told(seen, run):
-            requests = [r for r in _requests(seen, run) if r.name == told.name]
+            requests = [r for r in seen.requests(run) if r.name == told.name]
             count = sum(r.throttled or r.fate in _THROTTLES for r in requests)
             failed = told.error and told.error.is_throttle and told.error.operation == "UpdateImage"
             begun = [r.sent for r in seen.backends[told.place].requests if r.run == run.number]
@@ -354,7 +350,7 @@ def only_what_differs_is_sent(seen: Seen) -> Iterator[str]:
     for run in _ended(seen):
         for target in seen.setup.targets:
             image, since = seen.image(target), run.started - seen.setup.nature.stale
-            for request in _requests(seen, run):
+            for request in seen.requests(run):
                 if request.name != target.name:
                     continue
                 for key, value in request.values.items():
@@ -422,32 +418,16 @@ def _told(seen: Seen, run: Run) -> list[Told]:
     return [told for told in seen.told if told.run == run.number]
 
 
-def _requests(seen: Seen, run: Run) -> list[Request]:
-    return [r for backend in seen.backends.values() for r in backend.requests if r.run == run.number]
-
-
 def _first_sent(seen: Seen, run: Run) -> dict[str, float]:
     first: dict[str, float] = {}
-    for request in sorted(_requests(seen, run), key=lambda request: request.sent):
+    for request in sorted(seen.requests(run), key=lambda request: request.sent):
         first.setdefault(request.name, request.sent)
     return first
 
 
-def _trace(seen: Seen, run: Run) -> list[tuple[float, str]]:
-    return [(when, " ".join(map(str, what))) for when, number, _, *what in seen.trace if number == run.number]
-
-
-def _signals(seen: Seen, run: Run) -> list[float]:
-    return [when for when, what in _trace(seen, run) if what.startswith("signal ")]
-
-
 def _is_stuck(seen: Seen, run: Run) -> bool:
     """Whether nobody reads what it prints: then the third signal ends it."""
-    return any(what == "output is stuck" for _, what in _trace(seen, run))
-
-
-def _stalled(seen: Seen, run: Run) -> float:
-    return LONGEST_STALL * sum(what == "stall" for _, what in _trace(seen, run))
+    return any(what == "output is stuck" for _, what in seen.events(run))
 
 
 def _is_late(told: Told) -> bool:
@@ -469,14 +449,14 @@ def _stops(seen: Seen, run: Run) -> bool:
     """Whether a run had to stop by itself: failures, a file, a thread, images that may never settle."""
     unsettled = sum(t.result in {"requested", "applied", "unknown"} for t in _told(seen, run))
     most = seen.setup.options.get("max_unsettled") if run.timeout else None
-    failed = {*_STOPPED_BY_DISK, "output fails"} & {what for _, what in _trace(seen, run)}
+    failed = {*_STOPPED_BY_DISK, "output fails"} & {what for _, what in seen.events(run)}
     return bool(run.bugs or failed or _most_failures(seen, run) is not None or (most and unsettled >= most))
 
 
 def _is_plain(seen: Seen, run: Run) -> bool:
     """Whether nothing of its own made the run slow."""
-    plain = all(r.fate == "own" for r in _requests(seen, run))
-    slowed = seen.setup.nature.rates or run.bugs or _stalled(seen, run) or run.number in seen.reads_failed
+    plain = all(r.fate == "own" for r in seen.requests(run))
+    slowed = seen.setup.nature.rates or run.bugs or seen.stalled(run) or run.number in seen.reads_failed
     return plain and not slowed
 
 
@@ -496,14 +476,14 @@ def _requests_of_a_look(seen: Seen, told: Told) -> int:
 
 
 def _dies(seen: Seen, run: Run) -> bool:
-    return any(what == "a thread dies" for _, what in _trace(seen, run))
+    return any(what == "a thread dies" for _, what in seen.events(run))
 
 
 def _is_after_bug(seen: Seen, run: Run, requests: list[Request]) -> bool:
     """Whether an image was sent when whatever met a bug was over: somebody else goes on."""
     plain = all(r.fate == "own" for r in requests) and run.number not in seen.reads_failed
-    slowed = seen.setup.nature.rates or _stalled(seen, run) or _dies(seen, run) or not requests
-    bugs = [when for when, what in _trace(seen, run) if what == "a bug"]
+    slowed = seen.setup.nature.rates or seen.stalled(run) or _dies(seen, run) or not requests
+    bugs = [when for when, what in seen.events(run) if what == "a bug"]
     return bool(plain and not slowed and bugs and requests[0].sent > bugs[0] + _MOMENT)
 
 

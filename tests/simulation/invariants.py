@@ -10,7 +10,6 @@ from imagectl.image import MOVING, PROPERTIES
 from .backend import Fields, PlayedImage, Request
 from .conduct import CONDUCT
 from .events import FATES, LATE, PLAIN
-from .scheduler import LONGEST_STALL
 from .setup import Target, Values
 from .world import Run, Seen, Told
 
@@ -32,12 +31,10 @@ def every_run_ends(seen: Seen) -> Iterator[str]:
     for run in seen.runs:
         if run.dead not in {"ended", "kill -9", "power"}:
             yield f"run {run.number} ({run.purpose}) {run.dead}"
-        sent = [r.sent for b in seen.backends.values() for r in b.requests if r.run == run.number]
+        sent = [request.sent for request in seen.requests(run)]
         end = max(sent) + run.timeout + _FINISHING if sent else run.started + _READING
-        if run.ended > end:
-            stalls = sum(number == run.number and what == "stall" for _, number, _, what, *_ in seen.trace)
-            if run.ended > end + stalls * LONGEST_STALL:
-                yield f"run {run.number} ({run.purpose}) ended {run.ended - end:.0f} s too late"
+        if run.ended > end and run.ended > end + seen.stalled(run):
+            yield f"run {run.number} ({run.purpose}) ended {run.ended - end:.0f} s too late"
 
 
 def no_thread_dies(seen: Seen) -> Iterator[str]:
@@ -111,8 +108,7 @@ def every_image_that_was_sent_is_told(seen: Seen) -> Iterator[str]:
     A third signal ends it at once, in whatever it is doing.
     """
     for run in seen.runs:
-        signals = sum(number == run.number and what == "signal" for _, number, _, what, *_ in seen.trace)
-        if run.dead != "ended" or signals > 2:
+        if run.dead != "ended" or len(seen.signals(run)) > 2:
             continue
         sent = {
             (place, request.name)
@@ -181,8 +177,8 @@ def a_single_update_does_what_its_options_say(seen: Seen) -> Iterator[str]:
             looked = {"planned": dry, "unchanged": dry or first}.get(told.result, True)
             if told.run == run.number and not (looked and (told.error or not dry or told.result in _LOOKED)):
                 yield f"{_said(told)}, with {options}"
-        if dry and _sent(seen, run):
-            yield f"run {run.number} is a dry run, and sent {len(_sent(seen, run))} requests"
+        if dry and seen.requests(run):
+            yield f"run {run.number} is a dry run, and sent {len(seen.requests(run))} requests"
 
 
 def a_refusal_is_final(seen: Seen) -> Iterator[str]:
@@ -190,7 +186,7 @@ def a_refusal_is_final(seen: Seen) -> Iterator[str]:
     for run in seen.runs:
         if seen.setup.verb == "update":
             final = _FINAL if run.timeout else _FINAL | {"in use"}
-            for request in _sent(seen, run)[:-1]:
+            for request in seen.requests(run)[:-1]:
                 if request.fate in final:
                     yield f"run {run.number} repeated an update that got {request.fate!r}"
 
@@ -202,7 +198,7 @@ def a_wait_has_its_time(seen: Seen) -> Iterator[str]:
     """
     slack = 1.1 + 4 * seen.setup.network.latency
     for run in _single_waits(seen):
-        error, sent, end = run.error, _sent(seen, run), run.started + run.timeout
+        error, sent, end = run.error, seen.requests(run), run.started + run.timeout
         busy = error and error.is_busy and error.outcome == "not-applied" and not _looked_up(sent)
         if error and (error.kind == "pending" or busy) and run.ended < end - 0.001:
             yield f"run {run.number} gave up {end - run.ended:.1f} s too early: {error.message}"
@@ -220,7 +216,7 @@ def news_is_soon_told(seen: Seen) -> Iterator[str]:
     """An update that settled is told within two seconds of when a look shows it."""
     nature, latency = seen.setup.nature, seen.setup.network.latency
     for run in _single_waits(seen):
-        sent = _sent(seen, run)
+        sent = seen.requests(run)
         blind = run.number in seen.reads_failed or "DescribeImage" in nature.rates or seen.setup.stall
         if run.code != 0 or blind or not sent or _looked_up(sent) or seen.meddled or not sent[-1].ends:
             continue
@@ -343,8 +339,9 @@ def few_enough_are_unsettled(seen: Seen) -> Iterator[str]:
     for run in seen.runs:
         if not most or not seen.setup.options["wait"] or seen.setup.nature.stale:
             continue
-        requests = [r for b in seen.backends.values() for r in b.requests if r.run == run.number]
-        carried = sorted((r for r in requests if r.carried is not None), key=lambda r: r.carried or 0)
+        carried = sorted(
+            (r for r in seen.requests(run) if r.carried is not None), key=lambda r: r.carried or 0
+        )
         first = {r.name: r for r in reversed(carried)}
         seen_again = [r for r in carried if r.fate not in LATE or first[r.name] is r]
         changing = [(r.carried or 0, r.ends) for r in seen_again]
@@ -409,10 +406,6 @@ _IN_WORDS: dict[str, set[str | None]] = {
     "whether the update was applied could not be found out": {"unknown"},
     "may still be carried out": {"unknown"},
 }
-
-
-def _sent(seen: Seen, run: Run) -> list[Request]:
-    return [r for backend in seen.backends.values() for r in backend.requests if r.run == run.number]
 
 
 def _single_waits(seen: Seen) -> list[Run]:

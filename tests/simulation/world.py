@@ -22,7 +22,7 @@ from .backend import Backend, Place, PlayedImage, Request
 from .client import Client
 from .disk import Disk
 from .events import BUGS, DISKS, ENDS, FATES, OUTPUTS, SIGNALS, STRANGERS, THREADS, Event, Fate
-from .scheduler import BugError, Death, Scheduler
+from .scheduler import LONGEST_STALL, BugError, Death, Scheduler
 from .setup import ACCOUNTS, FOREIGN, REGIONS, Setup, Target, Values
 
 
@@ -79,6 +79,24 @@ class Seen:
 
     def run(self, number: int) -> Run:
         return self.runs[number]
+
+    def requests(self, run: Run) -> list[Request]:
+        """The updates that a run sent."""
+        return [r for backend in self.backends.values() for r in backend.requests if r.run == run.number]
+
+    def events(self, run: Run) -> list[tuple[float, str]]:
+        """What happened in a run, and when."""
+        return [
+            (when, " ".join(map(str, what))) for when, number, _, *what in self.trace if number == run.number
+        ]
+
+    def signals(self, run: Run) -> list[float]:
+        """When a run got any."""
+        return [when for when, what in self.events(run) if what.startswith("signal ")]
+
+    def stalled(self, run: Run) -> float:
+        """The seconds at most for which threads of a run got no processor."""
+        return LONGEST_STALL * sum(what == "stall" for _, what in self.events(run))
 
 
 class World:
