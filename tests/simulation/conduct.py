@@ -374,6 +374,15 @@ def one_after_the_other_is_in_order(seen: Seen) -> Iterator[str]:
                 yield f"run {run.number} sent {', '.join(order[index] for _, index in sent)}, in that order"
 
 
+def a_failure_says_whose_it_is(seen: Seen) -> Iterator[str]:
+    """Each failed image's error names it, and the region that it is in."""
+    for run in _ended(seen):
+        for told in _told(seen, run):
+            error = told.error
+            if error and (error.image_name, error.region) != (told.name, told.place.region):
+                yield f"run {run.number} says of {told.name}: {error.image_name} in {error.region}"
+
+
 def the_summary_counts_what_was_told(seen: Seen) -> Iterator[str]:
     for run in _ended(seen):
         counted = Counter(map(_counted, _told(seen, run)))
@@ -405,6 +414,7 @@ CONDUCT = (
     what_is_not_needed_is_not_read,
     only_what_differs_is_sent,
     one_after_the_other_is_in_order,
+    a_failure_says_whose_it_is,
     the_summary_counts_what_was_told,
 )
 

@@ -1,0 +1,155 @@
+"""How each image of many is sent: looked at again, tried again, given up, in doubt from when on.
+
+Played without latency and by threads that nobody interrupts, so that every moment is exact.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from simulation.events import Event
+from simulation.setup import Setup
+from simulation.test_found import update, world
+from simulation.world import World
+
+from imagectl.fleet.manifest import Entry
+from imagectl.fleet.paced import Paced
+from imagectl.fleet.pool import THREADS
+from imagectl.fleet.sender import FleetOptions, Job, Sender
+from imagectl.image import Image, ImageUpdate, Outcome, Page, Progress
+from imagectl.update import Clock, plan
+
+ARN = "arn:aws:sagemaker:us-east-1:111111111111:image/my-image"
+
+# Somebody else is at work when the images are read, for so many seconds.
+SOMEBODY = Event("sets other values", 0, "second")
+
+
+def at_work(seconds: float) -> dict[str, Any]:
+    return {"takes": (seconds, seconds), "rates": {"ListImages": 0.5}}
+
+
+def exact(*events: Event, concurrency: int = 1, **more: Any) -> Setup:
+    return world("apply", *events, concurrency=concurrency, wait=False, latency=0.0, preempt=0.0, **more)
+
+
+class First:
+    """A first run: the updates that it sent, and when it looked at images one by one."""
+
+    def __init__(self, setup: Setup, seed: int = 1) -> None:
+        played = World(setup, seed)
+        self.seen = played.play_first()
+        run = self.seen.runs[0]
+        self.requests = self.seen.requests(run)
+        self.looks = [when for when, what in self.seen.events(run) if what.startswith("DescribeImage")]
+        self.rollback = (played.disk.read("undo-0.jsonl") or b"").splitlines()
+
+
+def test_a_guarded_image_is_looked_at_again_after_three_seconds() -> None:
+    """What was read less than that ago is believed, and not read again."""
+    first = First(exact(images=12, expected={"Description": "old"}, rates={"UpdateImage": 0.7}))
+    assert len({request.name for request in first.requests}) == 12
+    name, read = "", 0.0
+    for request in first.requests:
+        if request.name != name:
+            name, read = request.name, 0.0  # the list is read at the very beginning
+        if request.sent in first.looks:
+            assert request.sent - read >= 3
+            read = request.sent
+        assert request.sent - read < 3
+
+
+def test_somebody_elses_change_has_a_minute_to_end() -> None:
+    """Then the service decides what comes of the update."""
+    first = First(exact(SOMEBODY, attempts=1, **at_work(200)))
+    assert 60 <= first.requests[0].sent - first.looks[0] < 60.1
+
+
+def test_an_image_that_is_always_turned_away_has_ten_tries() -> None:
+    """Only those that say something of it count: the first throttle after another image was admitted."""
+    setup = exact(images=80, concurrency=2, rates={"UpdateImage": 2.0}, turned_away=frozenset({"image-3"}))
+    first = First(setup)
+    told = [told for told in first.seen.told if told.error]
+    assert [(one.name, one.error and one.error.code) for one in told] == [("image-3", "ThrottlingException")]
+    count = 0
+    for before, request in zip(first.requests, first.requests[1:], strict=False):
+        count += request.name == "image-3" and not before.throttled
+    assert count == 10
+
+
+@pytest.mark.parametrize("kind", ["503", "in use", "500 before", "throttled"])
+def test_a_repeated_update_writes_its_rollback_line_once(kind: str) -> None:
+    """However often it is sent and looked at, as long as it changes the same."""
+    first = First(exact(update(kind, times=2)))
+    assert len(first.requests) == 3
+    assert len(first.rollback) == 1
+
+
+def test_what_others_did_before_ours_was_sent_leaves_no_doubt() -> None:
+    """An image that is as it was when a lost request was sent was not changed by it."""
+    first = First(exact(SOMEBODY, update("reset before"), attempts=1, **at_work(9)))
+    assert [told.result for told in first.seen.told] == ["not-applied"]
+
+
+def test_a_bug_before_anything_was_sent_leaves_no_doubt() -> None:
+    """Whatever went wrong: an image that was never sent was not updated."""
+    first = First(exact(SOMEBODY, Event("a bug", 1, "DescribeImage"), **at_work(9)))
+    assert [told.result for told in first.seen.told] == ["not-applied"]
+    assert not first.requests
+
+
+class Served:
+    """A service with one image, and the sender of its job. `meanwhile` is done while an update is sent."""
+
+    region, attempts = "us-east-1", 1
+
+    def __init__(self, meanwhile: Callable[["Served"], object] = lambda _: None) -> None:
+        self.sent: list[ImageUpdate] = []
+        self.told: list[tuple[Job, Outcome]] = []
+        self._meanwhile = meanwhile
+        update = ImageUpdate("my-image", {"Description": "new"})
+        image = Image({"ImageName": "my-image", "ImageArn": ARN, "ImageStatus": "CREATED"})
+        clock = Clock(lambda: 0.0, lambda _: None)
+        options = FleetOptions(concurrency=1, max_failures=None, max_unsettled=None, wait=False, timeout=0)
+        paced = Paced(self, clock=clock, threads=THREADS)
+        self.job = Job(Entry(1, update), paced, 1, image, 0.0, plan(image, update, self.region))
+        self.sender = Sender(options, rollback=None, clock=clock, threads=THREADS, put=self.told.append)
+
+    def once(self) -> "Served":
+        return self
+
+    def update(self, update: ImageUpdate, progress: Progress) -> str:
+        self.sent.append(update)
+        self._meanwhile(self)
+        return ARN
+
+    def describe(self, name: str, *, within: float | None = None) -> Image:
+        return self.job.current
+
+    def page(self, token: str | None = None, *, within: float | None = None, **filters: object) -> Page:
+        return Page([self.job.current], None)
+
+
+def test_an_image_is_in_doubt_as_soon_as_its_request_may_leave() -> None:
+    """Not before. Whoever ends the process just then names it."""
+    named: list[list[str]] = []
+    served = Served(lambda served: named.append(served.sender.close([served.job])))
+    assert served.sender.in_doubt([served.job]) == []
+    served.sender.send(served.job)
+    assert named == [["my-image"]]
+    assert [outcome.result for _, outcome in served.told] == ["requested"]
+
+
+def test_nothing_is_sent_after_the_images_in_doubt_were_named() -> None:
+    """A thread that was about to send comes too late: what it would change is not among the names."""
+    served = Served()
+    assert served.sender.close([served.job]) == []
+    served.sender.send(served.job)
+    assert served.sent == []
+    ((_, outcome),) = served.told
+    assert outcome.error
+    assert (outcome.result, outcome.error.image_name, outcome.error.region) == (
+        "not-applied",
+        "my-image",
+        "us-east-1",
+    )
