@@ -31,6 +31,7 @@ LEFT_OUT = (
     "tests/simulation/test_looks.py",
     "tests/simulation/test_pace.py",
     "tests/simulation/test_planted.py",
+    "tests/simulation/test_sending.py",
     "tests/simulation/test_torn.py",
 )
 
