@@ -65,6 +65,15 @@ def test_somebody_elses_change_has_a_minute_to_end() -> None:
     assert 60 <= first.requests[0].sent - first.looks[0] < 60.1
 
 
+def test_what_is_busy_is_sent_when_that_is_over() -> None:
+    """Once: somebody else began between the look and the update, and every other try would be in vain."""
+    first = First(exact(SOMEBODY, takes=(20.0, 20.0), rates={"UpdateImage": 0.5}))
+    busy, accepted = [request for request in first.requests if not request.throttled]
+    assert busy.sent < 2
+    assert accepted.sent > 20
+    assert [told.result for told in first.seen.told] == ["requested"]
+
+
 def test_an_image_that_is_always_turned_away_has_ten_tries() -> None:
     """Only those that say something of it count: the first throttle after another image was admitted."""
     setup = exact(images=80, concurrency=2, rates={"UpdateImage": 2.0}, turned_away=frozenset({"image-3"}))
