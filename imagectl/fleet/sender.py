@@ -72,7 +72,7 @@ class _Sending:
     throttles: int = 0
     since: float = 0.0  # when a request of it was first sent
     recorded: tuple[Change, ...] = ()  # what the rollback file takes back, if there is one
-    under_way: bool = False  # whether a request of it is
+    under_way: bool = False  # whether a request of it is, or was, and is not known to be turned away
 
     @property
     def update(self) -> ImageUpdate:
@@ -81,7 +81,7 @@ class _Sending:
 
     @property
     def may_be_applied(self) -> bool:
-        return self.under_way or self.doubt is not None or self.progress.outcome in {"applied", "unknown"}
+        return self.under_way or self.doubt is not None
 
     def count(self, error: ImagectlError) -> None:
         """One request more that failed."""
@@ -242,10 +242,10 @@ class Sender:
             self._sent[job], sending.under_way = sending, True
         sending.since = sending.since or self._clock.now()
         try:
-            arn = job.service.update(sending.update, sending.progress)
+            return job.service.update(sending.update, sending.progress)
         except ImagectlError as error:
-            sending.under_way = False
             sending.count(error)
+            sending.under_way = error.outcome != "not-applied"
             if error.kind != "transient" or not self._is_again(sending):
                 return self._look_up(sending, sending.failed(error))
             if not error.is_throttle:
@@ -253,8 +253,6 @@ class Sender:
             # Changed by somebody else, by an earlier run of ours that was killed, or by us, unheard: it may
             # be as declared when that is over.
             return self._look_again(sending) if error.is_busy or sending.doubt else None
-        sending.under_way = False
-        return arn
 
     def _is_again(self, sending: _Sending) -> bool:
         service = sending.job.service

@@ -7,7 +7,7 @@ from itertools import islice
 from imagectl.errors import EXIT_CODES
 from imagectl.image import MOVING, PROPERTIES
 
-from .backend import Fields, PlayedImage, Request
+from .backend import Fields, Place, PlayedImage, Request
 from .conduct import CONDUCT
 from .events import FATES, LATE, PLAIN
 from .setup import Target, Values
@@ -182,13 +182,21 @@ def a_single_update_does_what_its_options_say(seen: Seen) -> Iterator[str]:
 
 
 def a_refusal_is_final(seen: Seen) -> Iterator[str]:
-    """What the service refuses, but for the rate and a change under way, a single update doesn't repeat."""
+    """What the service refuses, but for the rate and a change under way, is not repeated.
+
+    A single update that doesn't wait is refused by a change under way, too.
+    """
     for run in seen.runs:
-        if seen.setup.verb == "update":
-            final = _FINAL if run.timeout else _FINAL | {"in use"}
-            for request in seen.requests(run)[:-1]:
-                if request.fate in final:
-                    yield f"run {run.number} repeated an update that got {request.fate!r}"
+        waits = run.timeout or seen.setup.verb == "apply"
+        final = _FINAL if waits else _FINAL | {"in use"}
+        refused: dict[tuple[Place, str], str] = {}
+        for place, backend in seen.backends.items():
+            for request in backend.requests:
+                if request.run == run.number:
+                    if before := refused.get((place, request.name)):
+                        yield f"run {run.number} repeated {request.name}, which got {before!r}"
+                    if request.fate in final:
+                        refused[place, request.name] = request.fate
 
 
 def a_wait_has_its_time(seen: Seen) -> Iterator[str]:
@@ -396,7 +404,7 @@ PROMISES: tuple[Invariant, ...] = (
 )
 
 
-# After which a single update is not sent again.
+# After which an update is not sent again.
 _FINAL = PLAIN - {"own", "connection refused", "connect timeout", "throttled", "429", "in use"}
 _LOOKED = frozenset(("planned", "unchanged"))
 # What a message says of the update, and the outcomes that say the same.

@@ -12,6 +12,7 @@ from simulation.setup import Setup
 from simulation.test_found import update, world
 from simulation.world import World
 
+from imagectl.errors import Applied, ImagectlError
 from imagectl.fleet.manifest import Entry
 from imagectl.fleet.paced import Paced
 from imagectl.fleet.pool import THREADS
@@ -118,11 +119,15 @@ class Served:
         self._meanwhile = meanwhile
         update = ImageUpdate("my-image", {"Description": "new"})
         image = Image({"ImageName": "my-image", "ImageArn": ARN, "ImageStatus": "CREATED"})
-        clock = Clock(lambda: 0.0, lambda _: None)
+        self._now = 0.0
+        clock = Clock(lambda: self._now, self._pass)
         options = FleetOptions(concurrency=1, max_failures=None, max_unsettled=None, wait=False, timeout=0)
         paced = Paced(self, clock=clock, threads=THREADS)
         self.job = Job(Entry(1, update), paced, 1, image, 0.0, plan(image, update, self.region))
         self.sender = Sender(options, rollback=None, clock=clock, threads=THREADS, put=self.told.append)
+
+    def _pass(self, seconds: float) -> None:
+        self._now += seconds
 
     def once(self) -> "Served":
         return self
@@ -147,6 +152,20 @@ def test_an_image_is_in_doubt_as_soon_as_its_request_may_leave() -> None:
     served.sender.send(served.job)
     assert named == [["my-image"]]
     assert [outcome.result for _, outcome in served.told] == ["requested"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "names"), [("not-applied", []), ("unknown", ["my-image"]), ("applied", ["my-image"])]
+)
+def test_an_image_is_in_doubt_until_it_is_known_to_be_turned_away(outcome: Applied, names: list[str]) -> None:
+    """Whatever it failed with: an update can be carried out where nobody meant it, in another account."""
+
+    def fail(_: Served) -> None:
+        raise ImagectlError("access", "it is so", outcome=outcome)
+
+    served = Served(fail)
+    served.sender.send(served.job)
+    assert served.sender.in_doubt([served.job]) == names
 
 
 def test_nothing_is_sent_after_the_images_in_doubt_were_named() -> None:
