@@ -30,8 +30,8 @@ def at_work(seconds: float) -> dict[str, Any]:
     return {"takes": (seconds, seconds), "rates": {"ListImages": 0.5}}
 
 
-def exact(*events: Event, concurrency: int = 1, **more: Any) -> Setup:
-    return world("apply", *events, concurrency=concurrency, wait=False, latency=0.0, preempt=0.0, **more)
+def exact(*events: Event, concurrency: int = 1, wait: bool = False, **more: Any) -> Setup:
+    return world("apply", *events, concurrency=concurrency, wait=wait, latency=0.0, preempt=0.0, **more)
 
 
 class First:
@@ -99,6 +99,15 @@ def test_what_others_did_before_ours_was_sent_leaves_no_doubt() -> None:
     """An image that is as it was when a lost request was sent was not changed by it."""
     first = First(exact(SOMEBODY, update("reset before"), attempts=1, **at_work(9)))
     assert [told.result for told in first.seen.told] == ["not-applied"]
+
+
+def test_an_image_whose_watcher_died_is_told_half_a_minute_late() -> None:
+    """When whoever watches it had all the time to tell it."""
+    dies = Event("a thread dies", 2, "ListImages")  # the first is the plan's
+    (told,) = First(exact(dies, wait=True, timeout=20.0, takes=(90.0, 90.0))).seen.told
+    assert told.error
+    assert told.error.kind == "pending"
+    assert 50 <= told.when < 50.5
 
 
 def test_a_bug_before_anything_was_sent_leaves_no_doubt() -> None:
