@@ -5,12 +5,12 @@ more than single looks would. Knows nothing of sending, and prints nothing.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from imagectl.errors import ImagectlError
 from imagectl.fleet.pool import Event, Lock, Threads
-from imagectl.image import MOVING, PAGE, Image, ImageUpdate, Service, all_images
+from imagectl.image import LOOK, MOVING, PAGE, Image, ImageUpdate, Service, all_images
 from imagectl.update import PASSING, Clock, Judge, accepted_but, pause_after, pending, time_to_look
 
 Read = Image | ImagectlError  # an image as it is, or why it was not seen
@@ -135,15 +135,11 @@ class Watcher:
 
     def _read(self, batch: dict[str, Waiting]) -> Iterator[tuple[str, Read]]:
         """How the images are now, in as few calls as will do; a failure is that of the images it concerns."""
-        singly, oldest = dict(batch), min(one.since for one in batch.values())
-
-        def left() -> float:
-            return time_to_look(self.timeout - (self.clock.now() - oldest))
-
+        singly, time = dict(batch), _Time.of(batch.values(), self.timeout, self.clock)
         if len(batch) * PAGE > self.size:
             count = 0
             try:
-                for count, image in enumerate(all_images(self.service, left), 1):  # noqa: B007 - the last one's
+                for count, image in enumerate(all_images(self.service, time.left), 1):  # noqa: B007 - the last one's
                     one = batch.get(image.name)
                     if one is None or ("RoleArn" in one.update.wanted and image.status not in MOVING):
                         continue  # the role isn't listed
@@ -156,12 +152,14 @@ class Watcher:
                 count = sys.maxsize  # who may not list can still look at each
             self.size = count
         for name in singly:
-            yield name, self._describe(name, left())
+            yield name, self._describe(name, time)
 
-    def _describe(self, name: str, within: float) -> Read:
+    def _describe(self, name: str, time: "_Time") -> Read:
         try:
-            return self.service.describe(name, within=within)
+            return self.service.describe(name, within=time.left())
         except ImagectlError as failure:
+            if failure.kind in PASSING:
+                time.last = time.first
             return failure
 
     def _finish(self, one: Waiting, error: ImagectlError | None, *, settled: bool = False) -> None:
@@ -174,3 +172,28 @@ class Watcher:
         finally:
             with self._lock:  # only now: at every moment an image is either waiting here or reported
                 del self._waiting[one.update.name]
+
+
+@dataclass(slots=True)
+class _Time:
+    """The time that one round has, whatever the service does.
+
+    As long as it answers, the round goes on until nobody waits any more, and for ten seconds at least: each
+    image is to be looked at once. Where it doesn't, the round ends with the wait that ends `first`.
+    """
+
+    first: float
+    last: float
+    clock: Clock
+
+    @classmethod
+    def of(cls, batch: Iterable[Waiting], timeout: float, clock: Clock) -> "_Time":
+        ends = [one.since + timeout for one in batch]
+        return cls(min(ends), max(*ends, clock.now() + LOOK), clock)
+
+    def left(self) -> float:
+        """How many seconds the next look may take. Raises `transient` where there is no time for one."""
+        now = self.clock.now()
+        if now >= self.last:
+            raise ImagectlError("transient", "there was no time for it")
+        return time_to_look(self.first - now)

@@ -1,5 +1,6 @@
 """`imagectl wait` with several images: each as it settles, with few calls, and one exit code for all."""
 
+import io
 import json
 from collections import Counter
 from typing import Any
@@ -7,6 +8,12 @@ from typing import Any
 import pytest
 from conftest import Run
 from service import ACCOUNT, Received, Reply, Service, error
+
+from imagectl.errors import ImagectlError
+from imagectl.fleet.waiting import wait
+from imagectl.image import Image, Page, Progress
+from imagectl.render import Face, Presentation
+from imagectl.update import Clock
 
 
 @pytest.fixture
@@ -138,3 +145,69 @@ def test_all_that_is_wrong_is_told_before_anything_is_sent(run: Run, service: Se
     assert (code, service.received) == (2, [])
     assert "'a_b'" in err
     assert "'c_d'" in err
+
+
+class Slow:
+    """A service in made-up time. Its list has no end, and each call takes `seconds`, or all that it may."""
+
+    region, attempts = "us-east-1", 1
+
+    def __init__(self, seconds: float, *, may_list: bool = True) -> None:
+        self.now, self.calls = 0.0, 0
+        self._seconds, self._may_list = seconds, may_list
+
+    def once(self) -> "Slow":
+        return self
+
+    def update(self, *_: Any) -> str:
+        raise AssertionError
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def _call(self, within: float | None) -> None:
+        assert within is not None
+        self.now += min(self._seconds, within)
+        self.calls += 1
+        if self._seconds > within:
+            raise ImagectlError("transient", "Read timeout")
+
+    def page(self, token: str | None = None, *, within: float | None = None, **_: Any) -> Page:
+        if not self._may_list:
+            raise ImagectlError("access", "not authorized", code="AccessDeniedException")
+        self._call(within)
+        return Page([], f"page {self.calls}")
+
+    def describe(self, name: str, *, within: float | None = None) -> Image:
+        self._call(within)
+        return Image({"ImageName": name, "ImageStatus": "UPDATING"})
+
+
+@pytest.mark.parametrize("timeout", [0.0, 3.0, 60.0])
+@pytest.mark.parametrize(
+    ("service", "late"),
+    [
+        (Slow(0.5), 11),  # page after page, for ever
+        (Slow(99), 3),
+        (Slow(99, may_list=False), 3),
+        (Slow(0.9, may_list=False), 12),  # each answers: so each is looked at
+    ],
+    ids=["an endless list", "a list that hangs", "looks that hang", "slow looks"],
+)
+def test_a_wait_ends_whatever_the_service_does(service: Slow, late: float, timeout: float) -> None:
+    """However many images wait: by the time that was given, or once each could be looked at."""
+    service.now = 0.0
+    out, err = io.StringIO(), io.StringIO()
+    names = [f"image-{number}" for number in range(40)]
+    with pytest.raises(ImagectlError, match="40 of 40 images not settled in time") as pending:
+        wait(
+            [(service, names)],
+            " ".join,
+            Face(Presentation(quiet=True), stdout=out, stderr=err),
+            Progress(),
+            timeout=timeout,
+            clock=Clock(lambda: service.now, service.sleep, lambda: 0.0),
+        )
+    assert pending.value.kind == "pending"
+    assert timeout <= service.now <= timeout + late
+    assert err.getvalue().count("has not settled") == 40
