@@ -168,7 +168,9 @@ class Face:
         with suppress(OSError):
             self._err.write(f"{safe(question)} [y/N] ")
             self._err.flush()
-        return terminal.readline().strip().lower() in {"y", "yes"}
+        with suppress(OSError, UnicodeDecodeError):
+            return terminal.readline().strip().lower() in {"y", "yes"}
+        return False
 
     # Waits: on stderr too, drawn or told.
 

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory import Memory, applied
 from service import ACCOUNT, DROPPED, IN_USE, LOST, ROLE, THROTTLED, Service, error
+from terminal import Session
 
 from imagectl import image as nouns
 from imagectl.errors import ImagectlError
@@ -856,6 +857,30 @@ def test_what_was_typed_ahead_is_no_answer(program: list[str], service: Service,
     child.expect(pexpect.EOF)
     child.close()
     assert (child.exitstatus, service.calls("UpdateImage")) == (130, [])
+
+
+@pytest.mark.parametrize(
+    "answer", [b"\xff\n", None], ids=["bytes that are no text", "a terminal that is gone"]
+)
+def test_what_is_no_answer_is_no_yes(
+    answer: bytes | None, program: list[str], service: Service, tmp_path: Path
+) -> None:
+    """Exit 130, nothing sent: nobody said yes."""
+    fleet(service, 2)
+    manifest = tmp_path / "m.jsonl"
+    manifest.write_bytes(renamed(2))
+    session = Session(
+        [*program, "apply", str(manifest)],
+        terminals=["stdin", "stderr"],
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},  # as in most locales, but for C and POSIX
+    )
+    session.read_until(lambda output: b"Apply? [y/N] " in output["stderr"])
+    if answer:
+        session.write(answer)
+        session.read_until()
+    code, out, err = session.finish()
+    assert (code, out, service.calls("UpdateImage")) == (130, "", [])
+    assert "not confirmed; nothing was sent" in err
 
 
 def test_nothing_to_change_nothing_to_ask(program: list[str], service: Service, tmp_path: Path) -> None:
