@@ -187,9 +187,10 @@ def _let_go(stream: TextIO) -> None:
     try:
         stream.flush()
     except OSError:  # told already, or a reader that has read enough
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())
-        os.close(null)
+        with suppress(OSError):  # no file can be had: then it fails again, unseen by who uses `run`
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
 
 
 def _say(stream: TextIO, line: str) -> None:

@@ -5,6 +5,7 @@ on is decided once, in `Face`; what things look like is said by pure functions i
 foreign text passes `text.safe` there; nothing is ever read as markup.
 """
 
+import io
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +27,13 @@ __all__ = ["Color", "Face", "Output", "Presentation"]
 _LONGEST_PLAN = 100  # images in the plan that is shown before the question
 
 
+def _load(output: Output) -> None:
+    """Have what writes data loaded now: when there is a result, others may have left no file to open."""
+    from imagectl.render.data import to_json, to_yaml
+
+    (to_yaml if output == "yaml" else to_json)({})
+
+
 class Face:
     """Where and how a command's results and talk are shown."""
 
@@ -44,6 +52,8 @@ class Face:
         self.out_color = has_color(stdout, presentation.color, os.environ)
         self._err_color = has_color(stderr, presentation.color, os.environ)
         self._live: LiveLine | None = None
+        if presentation.of_data:
+            _load(self.format)
 
     # Results: stdout.
 
@@ -301,7 +311,7 @@ class Face:
         try:
             yield
         except BrokenPipeError:
-            self._out = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until the end
+            self._out = io.StringIO()  # no file: there may be none left to open
         except OSError as exc:
             raise ImagectlError("internal", f"the output could not be written: {exc.strerror}") from exc
 

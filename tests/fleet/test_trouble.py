@@ -93,6 +93,41 @@ def test_a_limit_of_processes_is_no_end(
     assert done.stderr == b"imagectl: 6 images: 6 updated\n"
 
 
+NO_FILE_LEFT = """
+import errno, http.client, sys
+from imagectl.__main__ import run
+class Nothing:
+    def find_spec(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+send = http.client.HTTPConnection.send
+def limited(connection, data):
+    if b"UpdateImage" in data and Nothing not in sys.meta_path:
+        sys.meta_path.insert(0, Nothing)
+    send(connection, data)
+http.client.HTTPConnection.send = limited
+run()
+"""
+
+
+@pytest.mark.parametrize("fail", [None, "no such role"], ids=["updated", "failed"])
+@pytest.mark.parametrize("output", ["text", "json", "yaml", "name", "--query=ImageName"])
+def test_what_is_told_needs_no_file_that_threads_may_have_taken(
+    output: str, fail: str | None, program: list[str], service: Service, tmp_path: Path
+) -> None:
+    """Once an update is sent, no module is loaded any more: each image is told, if no file can be had too."""
+    service.fail_updates = fail
+    for name, image in images(6).items():
+        service.add(name, **image)
+    path = tmp_path / "m.jsonl"
+    path.write_bytes(manifest(6))
+    argv = [program[0], "-c", NO_FILE_LEFT, "apply", str(path), "--yes", "--wait", "--timeout", "15"]
+    argv += [output if output.startswith("--") else f"--output={output}"]
+    done = subprocess.run(argv, capture_output=True, timeout=60, check=False)
+    told = done.stdout.decode() + done.stderr.decode()
+    assert done.returncode == (7 if fail else 0), told
+    assert all(f"image-{number}" in told for number in range(6))
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("operation", ["UpdateImage", "ListImages"])
 @pytest.mark.parametrize("concurrency", [1, 3])
