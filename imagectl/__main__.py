@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 
 from imagectl import VERSION_LINE
 from imagectl.errors import ENDING, EXIT_CODES, ImagectlError, Terminated
+from imagectl.text import safe
 
 if TYPE_CHECKING:
     from imagectl.image import Progress
@@ -50,22 +51,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `imagectl` with `argv` on this process's streams. Returns the exit code, raises nothing."""
     argv = sys.argv[1:] if argv is None else argv
     stdout, stderr = _stream(sys.stdout, "stdout"), _stream(sys.stderr, "stderr")
+    progress = None
     try:
-        return _main(argv, stdout, stderr)
-    except KeyboardInterrupt as stop:  # outside of `_main`: nothing was sent yet, or the result is printed
-        kind = _kind(stop)
-        _say(stderr, f"imagectl: error: {kind}")
-        return EXIT_CODES[kind]
+        from imagectl.image import Progress
+
+        progress = Progress()
+        return _main(argv, progress, stdout, stderr)
+    except KeyboardInterrupt as stop:  # outside of `_main`, or a second one while the first is told
+        told = _interrupted(stop, progress)
+        _say(stderr, f"imagectl: error: {safe(told.message)}")
+        return told.exit_code
     finally:
         _let_go(stdout)
         _let_go(stderr)
 
 
-def _main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
-    from imagectl.image import Progress
+def _main(argv: Sequence[str], progress: "Progress", stdout: TextIO, stderr: TextIO) -> int:
     from imagectl.render import Face, Presentation
 
-    progress, face = Progress(), Face(Presentation(), stdout=stdout, stderr=stderr)
+    face = Face(Presentation(), stdout=stdout, stderr=stderr)
     try:
         if list(argv) == ["--version"]:  # asked by scripts and prompts: Typer takes 30 ms
             face.line(VERSION_LINE)
@@ -126,9 +130,11 @@ def _trace(error: BaseException | None, log: Callable[[str], None]) -> None:
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def _interrupted(stop: KeyboardInterrupt, progress: "Progress") -> ImagectlError:
+def _interrupted(stop: KeyboardInterrupt, progress: "Progress | None") -> ImagectlError:
     """What is known, and the command that goes on."""
     kind = _kind(stop)
+    if progress is None:
+        return ImagectlError(kind, kind)
     again = "to go on, run the same command again"
     look = f"to go on:\n{progress.resume}" if progress.resume else again
     if progress.known:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pexpect
@@ -99,6 +100,31 @@ def test_before_anything_was_sent(
         f"imagectl: error: {word}; no update of my-image was sent\nhint: {AGAIN}\n",
     )
     assert service.received == []
+
+
+def test_a_second_signal_leaves_it_told(service: Service) -> None:
+    """As make sends one after a Ctrl-C: whichever is told, it is with what is known of the update."""
+    service.answer("UpdateImage", Reply(delay=3, carry_out=True))
+    arrived = threading.Event()
+    service.on_update = arrived.set
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(write, b"\n" * 4096)  # nobody reads: so the first is being told when the second comes
+    os.set_blocking(write, True)
+    process = subprocess.Popen(UPDATE, stdout=subprocess.DEVNULL, stderr=write)
+    os.close(write)
+    assert arrived.wait(30)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    with os.fdopen(read, encoding="utf-8") as pipe:
+        said = pipe.read().strip().splitlines()
+    assert process.wait(30) == 143
+    known = "the update of my-image was sent, whether it is applied is not known"
+    assert said[-1] == f"imagectl: error: terminated; {known}"
 
 
 @pytest.mark.parametrize("number", [number for number, _, _ in SIGNALS])
