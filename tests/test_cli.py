@@ -540,6 +540,34 @@ def test_a_list_that_is_none_is_refused(run: Run, service: Service, body: object
     assert "UpdateImage" not in service.operations
 
 
+@pytest.mark.parametrize("said", [1767225600, "2026-01-01T00:00:00Z", "2026-01-01 00:00:00"])
+def test_a_time_without_a_zone_is_utc(spawn: Run, service: Service, said: object) -> None:
+    """Wherever we are; as some servers write it that stand in for AWS."""
+    service.add("my-image", LastModifiedTime=said)
+    listed = spawn("list", "-o", "json", env={"TZ": "Asia/Tokyo"})
+    assert json.loads(listed.stdout)["Images"][0]["LastModifiedTime"] == "2026-01-01T00:00:00.000Z"
+
+
+def test_times_are_compared_however_they_are_written(run: Run, service: Service) -> None:
+    """What was read before and what is waited for, and the images of two regions."""
+    service.add("my-image", Description="old", CreationTime="2026-01-01T00:00:00", LastModifiedTime=1)
+    service.add("other", CreationTime="2026-01-02T00:00:00+01:00", LastModifiedTime="2026-01-01 00:00:00")
+    listed = run("list", "--region", "us-east-1", "--region", "eu-west-1", "-o", "name")
+    assert (listed.code, listed.stdout.split()) == (0, ["other"] * 2 + ["my-image"] * 2)
+    service.images["my-image"]["LastModifiedTime"] = "2026-01-01T00:00:00"
+    waited = run("update", "my-image", "--description", "new", "--if-changed", "--wait")
+    assert (waited.code, waited.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("said", ["0001-01-01T00:00:00+14:00", "soon", 1e300, []])
+def test_what_is_no_time_is_not_sagemaker_s(run: Run, service: Service, said: object) -> None:
+    """Nor one that no calendar has."""
+    service.add("my-image", LastModifiedTime=said)
+    listed = run("list")
+    assert (listed.code, listed.stdout) == (5, "")
+    assert "the reply is not SageMaker's" in listed.stderr
+
+
 def test_list_of_nothing(run: Run, service: Service) -> None:
     """An empty region is an empty list, not an error."""
     service.images.clear()

@@ -6,6 +6,7 @@ Sends nothing to SageMaker. botocore is imported here first, and not before all 
 import os
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from imagectl.aws import settings
@@ -134,6 +135,7 @@ class Login:
             session_vars={"profile": (None, list(settings.PROFILE_VARIABLES), None, None)},
         )
         model.install(session)
+        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_time)
         # For the clients that botocore makes for itself, too: of STS, SSO and sign-in.
         session.set_default_client_config(
             Config(
@@ -230,3 +232,11 @@ class Login:
                 region=service.region,
                 outcome="not-applied",
             )
+
+
+def _time(said: Any) -> datetime:
+    """A time in a reply, in UTC: so is one without a zone, and all can be compared."""
+    from botocore.utils import parse_timestamp
+
+    time = parse_timestamp(said)
+    return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
