@@ -27,11 +27,11 @@ LEFT_OUT = (
     "tests/completion",
     "tests/fleet/test_apply_crash.py",
     "tests/test_aws_cli.py",
+    "tests/simulation/test_exact.py",
     "tests/simulation/test_found.py",
     "tests/simulation/test_looks.py",
     "tests/simulation/test_pace.py",
     "tests/simulation/test_planted.py",
-    "tests/simulation/test_sending.py",
     "tests/simulation/test_torn.py",
 )
 

@@ -1,9 +1,10 @@
-"""How each image of many is sent: looked at again, tried again, given up, in doubt from when on.
+"""One image of many, to the moment: when it is looked at, sent, sent again, given up, waited for, in doubt.
 
 Played without latency and by threads that nobody interrupts, so that every moment is exact.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -35,15 +36,19 @@ def exact(*events: Event, concurrency: int = 1, wait: bool = False, **more: Any)
 
 
 class First:
-    """A first run: the updates that it sent, and when it looked at images one by one."""
+    """A first run: the updates that it sent, when it looked at images one by one, and when at all."""
 
     def __init__(self, setup: Setup, seed: int = 1) -> None:
         played = World(setup, seed)
         self.seen = played.play_first()
         run = self.seen.runs[0]
         self.requests = self.seen.requests(run)
-        self.looks = [when for when, what in self.seen.events(run) if what.startswith("DescribeImage")]
+        self.looks = self._asked("DescribeImage")
+        self.lists = self._asked("ListImages")
         self.rollback = (played.disk.read("undo-0.jsonl") or b"").splitlines()
+
+    def _asked(self, operation: str) -> list[float]:
+        return [when for when, what in self.seen.events(self.seen.runs[0]) if what.startswith(operation)]
 
 
 def test_a_guarded_image_is_looked_at_again_after_three_seconds() -> None:
@@ -108,6 +113,28 @@ def test_an_image_whose_watcher_died_is_told_half_a_minute_late() -> None:
     assert told.error
     assert told.error.kind == "pending"
     assert 50 <= told.when < 50.5
+
+
+@pytest.mark.parametrize("timeout", [0.3, 1.0, 4.2, 9.9, 14.0, 19.4, 25.3, 60.7])
+def test_a_wait_for_many_ends_in_time(timeout: float) -> None:
+    """The image that hasn't settled is told within half a second; till then it is looked at all the time."""
+    first = First(exact(wait=True, timeout=timeout, takes=(90.0, 90.0), stale=0.01))
+    (told,) = first.seen.told
+    assert told.error
+    assert told.error.kind == "pending"
+    (request,) = first.requests
+    assert 0 <= told.when - request.sent - timeout < 0.45
+    assert all(after - before <= 1.5 for before, after in pairwise(first.lists))
+
+
+def test_a_failure_that_nobody_saw_begin_is_believed_after_ten_seconds() -> None:
+    """Before that it may be an earlier one, which a late read shows."""
+    late = {"UpdateImage": 0.25}  # so that the update is accepted some seconds after the beginning
+    first = First(exact(wait=True, timeout=60.0, takes=(0.0, 0.0), failing=frozenset({1}), rates=late))
+    (told,) = first.seen.told
+    assert told.error
+    assert told.error.code == "UPDATE_FAILED"
+    assert 10 <= told.when - first.requests[-1].sent < 12
 
 
 def test_a_bug_before_anything_was_sent_leaves_no_doubt() -> None:
