@@ -59,11 +59,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _main(argv, progress, stdout, stderr)
     except KeyboardInterrupt as stop:  # outside of `_main`, or a second one while the first is told
         told = _interrupted(stop, progress)
+        _end_soon(told.exit_code, stdout)
         _say(stderr, f"imagectl: error: {safe(told.message)}")
         return told.exit_code
     finally:
         _let_go(stdout)
         _let_go(stderr)
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _main(argv: Sequence[str], progress: "Progress", stdout: TextIO, stderr: TextIO) -> int:
@@ -89,6 +91,7 @@ def _main(argv: Sequence[str], progress: "Progress", stdout: TextIO, stderr: Tex
     except ImagectlError as error:
         return _fail(error, face, progress)
     except KeyboardInterrupt as stop:
+        _end_soon(EXIT_CODES[_kind(stop)], stdout)
         return _fail(_interrupted(stop, progress), face, progress)
     except Exception as exc:  # noqa: BLE001 - the last door: a bug of ours, told as one
         if isinstance(exc.__context__, KeyboardInterrupt):  # a spinner whose terminal was closed
@@ -193,10 +196,33 @@ def _let_go(stream: TextIO) -> None:
     try:
         stream.flush()
     except OSError:  # told already, or a reader that has read enough
-        with suppress(OSError):  # no file can be had: then it fails again, unseen by who uses `run`
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, stream.fileno())
-            os.close(null)
+        _close(stream)
+
+
+def _close(stream: TextIO) -> None:
+    """Have what is written to a stream from now on, be it by others, go nowhere."""
+    with suppress(OSError):  # no file can be had: then writing fails again, or ends nobody's wait
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+
+
+def _end_soon(code: int, stdout: TextIO) -> None:
+    """See to it that a signal's end comes, though a pipe is full and nobody reads what there is to say.
+
+    Results are waited for another second, the error two; from the second signal on, nothing shortens that.
+    """
+    if any(signal.getitimer(signal.ITIMER_REAL)):
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
+        return
+
+    def on_alarm(_signum: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(code))
+        _close(stdout)
+
+    signal.signal(signal.SIGALRM, on_alarm)
+    signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
 
 
 def _say(stream: TextIO, line: str) -> None:

@@ -102,29 +102,57 @@ def test_before_anything_was_sent(
     assert service.received == []
 
 
+def full_pipe() -> tuple[int, int]:
+    """A pipe that takes nothing more: its end to read, and the one to write."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(write, b"\n")
+    os.set_blocking(write, True)
+    return read, write
+
+
 def test_a_second_signal_leaves_it_told(service: Service) -> None:
     """As make sends one after a Ctrl-C: whichever is told, it is with what is known of the update."""
     service.answer("UpdateImage", Reply(delay=3, carry_out=True))
     arrived = threading.Event()
     service.on_update = arrived.set
-    read, write = os.pipe()
-    os.set_blocking(write, False)
-    with suppress(BlockingIOError):
-        while True:
-            os.write(write, b"\n" * 4096)  # nobody reads: so the first is being told when the second comes
-    os.set_blocking(write, True)
+    read, write = full_pipe()  # so the first is being told when the second comes
     process = subprocess.Popen(UPDATE, stdout=subprocess.DEVNULL, stderr=write)
     os.close(write)
     assert arrived.wait(30)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
+    time.sleep(0.3)
     process.send_signal(signal.SIGTERM)
-    time.sleep(0.5)
+    time.sleep(0.3)
     with os.fdopen(read, encoding="utf-8") as pipe:
         said = pipe.read().strip().splitlines()
     assert process.wait(30) == 143
     known = "the update of my-image was sent, whether it is applied is not known"
     assert said[-1] == f"imagectl: error: terminated; {known}"
+
+
+@pytest.mark.parametrize(("number", "code", "word"), SIGNALS)
+@pytest.mark.parametrize("full", ["stdout", "both"])
+def test_a_full_pipe_keeps_nobody_from_ending(
+    service: Service, full: str, number: signal.Signals, code: int, word: str
+) -> None:
+    """One signal ends it, though nobody reads the result; where the error can be told, it is."""
+    arrived = threading.Event()
+    service.on_update = arrived.set
+    read, write = full_pipe()
+    process = subprocess.Popen(UPDATE, stdout=write, stderr=write if full == "both" else subprocess.PIPE)
+    assert arrived.wait(30)
+    time.sleep(0.5)  # now it is stuck
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    os.close(read)
+    os.close(write)
+    assert process.returncode == code
+    if full == "stdout":
+        said = f"imagectl: error: {word}; the update of my-image was accepted\nhint: to go on:\n{WAIT}\n"
+        assert err.decode() == said
 
 
 @pytest.mark.parametrize("number", [number for number, _, _ in SIGNALS])
