@@ -58,14 +58,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         progress = Progress()
         return _main(argv, progress, stdout, stderr)
     except KeyboardInterrupt as stop:  # outside of `_main`, or a second one while the first is told
+        _end_soon(stop, stdout, last=True)
         told = _interrupted(stop, progress)
-        _end_soon(told.exit_code, stdout)
         _say(stderr, f"imagectl: error: {safe(told.message)}")
         return told.exit_code
     finally:
         _let_go(stdout)
         _let_go(stderr)
-        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _main(argv: Sequence[str], progress: "Progress", stdout: TextIO, stderr: TextIO) -> int:
@@ -91,7 +90,7 @@ def _main(argv: Sequence[str], progress: "Progress", stdout: TextIO, stderr: Tex
     except ImagectlError as error:
         return _fail(error, face, progress)
     except KeyboardInterrupt as stop:
-        _end_soon(EXIT_CODES[_kind(stop)], stdout)
+        _end_soon(stop, stdout)
         return _fail(_interrupted(stop, progress), face, progress)
     except Exception as exc:  # noqa: BLE001 - the last door: a bug of ours, told as one
         if isinstance(exc.__context__, KeyboardInterrupt):  # a spinner whose terminal was closed
@@ -207,15 +206,19 @@ def _close(stream: TextIO) -> None:
         os.close(null)
 
 
-def _end_soon(code: int, stdout: TextIO) -> None:
+def _end_soon(stop: KeyboardInterrupt, stdout: TextIO, *, last: bool = False) -> None:
     """See to it that a signal's end comes, though a pipe is full and nobody reads what there is to say.
 
-    Results are waited for another second, the error two; from the second signal on, nothing shortens that.
+    Results are waited for another second, the error two. `last`: no other signal is listened to meanwhile.
     """
-    if any(signal.getitimer(signal.ITIMER_REAL)):
+    if not isinstance(stop, Interrupted | Terminated):  # the signals are not ours, nor is the process
+        return
+    if last:
         for number in ENDING:
             signal.signal(number, signal.SIG_IGN)
+    if callable(signal.getsignal(signal.SIGALRM)):  # it is on its way
         return
+    code = EXIT_CODES[_kind(stop)]
 
     def on_alarm(_signum: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGALRM, lambda *_: os._exit(code))
