@@ -105,6 +105,17 @@ def test_the_first_throttle_slows_down() -> None:
     assert pace.delay(0.1) > 0
 
 
+def test_probes_come_at_doubling_intervals() -> None:
+    """From the first throttle on, one at a time: so the rate is soon found, whatever it is."""
+    pace, now, pauses = Pace(), 0.0, list[float]()
+    for _ in range(12):
+        pace.sent(now)
+        pace.throttled(now, now)
+        pauses.append(pace.delay(now))
+        now += pauses[-1]
+    assert pauses == pytest.approx([0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10, 10, 10])
+
+
 @pytest.mark.parametrize(
     ("before", "after", "seconds"),
     [(5, 50, 20), (50, 5, 5), (10, 12, 10), (12, 10, 5), (1, 20, 70), (0.5, 10, 90)],
