@@ -88,7 +88,7 @@ class Client:
         fields = self._call("DescribeImage", name, lambda: self._backend.describe(name), within=within)
         if "ImageArn" not in fields:
             raise self._foreign("DescribeImage", name)
-        return Image(fields, self._scheduler.now - fields["LastModifiedTime"])
+        return Image({**fields}, self._scheduler.now - fields["LastModifiedTime"])
 
     def update(self, update: ImageUpdate, progress: Progress) -> str:
         call = Attempts(progress)

@@ -1,4 +1,4 @@
-"""One image of many, to the moment: when it is looked at, sent, sent again, given up, waited for, in doubt.
+"""One image, to the moment: when it is looked at, sent, sent again, given up, waited for, in doubt.
 
 Played without latency and by threads that nobody interrupts, so that every moment is exact.
 """
@@ -33,6 +33,10 @@ def at_work(seconds: float) -> dict[str, Any]:
 
 def exact(*events: Event, concurrency: int = 1, wait: bool = False, **more: Any) -> Setup:
     return world("apply", *events, concurrency=concurrency, wait=wait, latency=0.0, preempt=0.0, **more)
+
+
+def alone(*events: Event, wait: bool = True, **more: Any) -> Setup:
+    return world("update", *events, wait=wait, latency=0.0, **more)
 
 
 class First:
@@ -100,9 +104,10 @@ def test_a_repeated_update_writes_its_rollback_line_once(kind: str) -> None:
     assert len(first.rollback) == 1
 
 
-def test_what_others_did_before_ours_was_sent_leaves_no_doubt() -> None:
+@pytest.mark.parametrize("seconds", [1, 9])
+def test_what_others_did_before_ours_was_sent_leaves_no_doubt(seconds: float) -> None:
     """An image that is as it was when a lost request was sent was not changed by it."""
-    first = First(exact(SOMEBODY, update("reset before"), attempts=1, **at_work(9)))
+    first = First(exact(SOMEBODY, update("reset before"), attempts=1, **at_work(seconds)))
     assert [told.result for told in first.seen.told] == ["not-applied"]
 
 
@@ -129,12 +134,48 @@ def test_a_wait_for_many_ends_in_time(timeout: float) -> None:
 
 def test_a_failure_that_nobody_saw_begin_is_believed_after_ten_seconds() -> None:
     """Before that it may be an earlier one, which a late read shows."""
+    fails: dict[str, Any] = {"wait": True, "timeout": 60.0, "takes": (0.0, 0.0), "failing": frozenset({1})}
     late = {"UpdateImage": 0.25}  # so that the update is accepted some seconds after the beginning
-    first = First(exact(wait=True, timeout=60.0, takes=(0.0, 0.0), failing=frozenset({1}), rates=late))
-    (told,) = first.seen.told
-    assert told.error
-    assert told.error.code == "UPDATE_FAILED"
-    assert 10 <= told.when - first.requests[-1].sent < 12
+    for setup in (alone(**fails), exact(**fails, rates=late)):
+        took = []
+        for seed in range(20):
+            first = First(setup, seed)
+            (told,) = first.seen.told
+            assert told.error
+            assert told.error.code == "UPDATE_FAILED"
+            took.append(told.when - first.requests[-1].sent)
+        assert min(took) >= 10
+        assert min(took) < 10.5
+        assert max(took) < 11.6
+
+
+def test_an_image_at_rest_is_watched_for_six_seconds_after_a_lost_reply() -> None:
+    """As long as a read may lag; then the request was not carried out."""
+    setup = alone(update("reset before"), attempts=1, wait=False)
+    took = [told.when for seed in range(20) for told in First(setup, seed).seen.told]
+    assert len(took) == 20
+    assert min(took) >= 6
+    assert min(took) < 6.5
+    assert max(took) < 7.5
+
+
+def test_an_image_at_work_is_watched_for_a_minute_after_a_lost_reply() -> None:
+    """By then an update has ended, be it ours or somebody else's."""
+    (told,) = First(alone(update("reset after"), attempts=1, takes=(90.0, 90.0), wait=False)).seen.told
+    assert told.result == "unknown"
+    assert 60 <= told.when < 60.1
+
+
+def test_a_failure_that_was_seen_to_begin_is_told_at_once() -> None:
+    """It is no earlier one."""
+    for setup in (alone, exact):
+        fails = setup(wait=True, takes=(3.0, 3.0), failing=frozenset({1}))
+        for seed in range(8):
+            first = First(fails, seed)
+            (told,) = first.seen.told
+            assert told.error
+            assert told.error.code == "UPDATE_FAILED"
+            assert 0 <= told.when - first.requests[0].ends < 1.6
 
 
 def test_a_bug_before_anything_was_sent_leaves_no_doubt() -> None:
