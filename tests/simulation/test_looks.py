@@ -251,6 +251,17 @@ def test_promises_hold_where_somebody_only_waits(setup: Setup) -> None:
         assert not found, "\n".join([f"seed {seed}", *found, described(setup), *traced(seen)])
 
 
+def test_a_wait_that_saw_nothing_tells_why() -> None:
+    """And one that saw the image tells what it saw: that it is late."""
+    unseen = World(FOR_OTHERS["nothing can be seen"], 1).play_first().runs[0].error
+    assert unseen
+    assert (unseen.kind, unseen.http_status) == ("transient", 503)
+    slow = FOR_OTHERS["too slow"]
+    slow = slow._replace(events=(*slow.events, look("503", 4, 60)))
+    errors = [World(slow, seed).play_first().runs[0].error for seed in range(8)]
+    assert {error.kind for error in errors if error} == {"pending"}
+
+
 def test_nobody_waits_long_for_what_nobody_can_know() -> None:
     """Where a reply was lost and no look succeeds, that is told within some seconds, not a minute."""
     for seed in range(4):
