@@ -362,7 +362,12 @@ class Judge:
         self._moved = self._moved or image.status in MOVING
         if image.status in DEAD_ENDS and self._is_of_now(image, waited):
             raise self._dead_end(image)
-        return image.status == "CREATED" and not diff(image, self.update)
+        return self.has_settled
+
+    @property
+    def has_settled(self) -> bool:
+        """Whether it was seen settled."""
+        return self.seen is not None and self.seen.status == "CREATED" and not diff(self.seen, self.update)
 
     def _is_of_now(self, image: Image, waited: float) -> bool:
         """Whether a failed state is no earlier update's, which a late read shows for 10 s at most."""

@@ -71,10 +71,13 @@ class Watcher:
         """Tell those whose time ran out `grace` seconds ago or before."""
         now = self.clock.now()
         for one in self.waiting():
-            if now - one.since >= self.timeout + grace:
-                self._finish(
-                    one, pending(one.update, self.service.region, self.timeout, one.judge.seen, one.trouble)
-                )
+            if now - one.since < self.timeout + grace:
+                continue
+            if one.judge.has_settled:  # whoever saw it died before it was told
+                self._finish(one, None, settled=True)
+            else:
+                late = pending(one.update, self.service.region, self.timeout, one.judge.seen, one.trouble)
+                self._finish(one, late)
 
     def _watch(self) -> None:
         with self._lock:

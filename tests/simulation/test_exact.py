@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from simulation.events import Event
+from simulation.invariants import broken
 from simulation.setup import Setup
 from simulation.test_found import update, world
 from simulation.world import World
@@ -118,6 +119,14 @@ def test_an_image_whose_watcher_died_is_told_half_a_minute_late() -> None:
     assert told.error
     assert told.error.kind == "pending"
     assert 50 <= told.when < 50.5
+
+
+def test_whenever_a_thread_dies_what_is_told_is_true() -> None:
+    """At each of its steps: also after it saw an image settled, and before it could tell."""
+    for step in range(20, 220):
+        dies = Event("a thread dies", step, "step")
+        seen = First(exact(dies, wait=True, takes=(1.0, 1.0), timeout=20.0)).seen
+        assert broken(seen) == [], f"step {step}"
 
 
 @pytest.mark.parametrize("timeout", [0.3, 1.0, 4.2, 9.9, 14.0, 19.4, 25.3, 60.7])
