@@ -50,9 +50,10 @@ def run(
             pool = Pool(sender.send, sender.in_turn(jobs), min(options.concurrency, len(jobs)), threads)
             signals.wait = pool.size > 0
             while desk.untold:
-                if not pool.size:
-                    pool.one()
-                number = desk.wait(pool)
+                # Without threads a signal is there only where it came while they were to be started.
+                number = None if pool.size else desk.take_what_is_there()
+                if number is None and (pool.size or not pool.one()):
+                    number = desk.wait(pool)
                 if number is None:
                     continue
                 if caught is not None:

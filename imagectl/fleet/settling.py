@@ -80,11 +80,11 @@ class Watcher:
                 self._finish(one, late)
 
     def _watch(self) -> None:
-        with self._lock:
-            if self._running:
-                return
-            self._running = True
         try:
+            with self._lock:
+                if self._running:
+                    return
+                self._running = True
             while (pause := self.round()) is not None:
                 self.leave.wait(self.clock.jittered(pause))
         except BaseException as bug:

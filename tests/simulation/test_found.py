@@ -157,6 +157,14 @@ FOUND = {
     "a signal while the only thread sends": world(
         "apply", Event("no more threads", 1, "thread"), Event("Ctrl-C", 30, "step"), wait=False
     ),
+    "a signal while threads that can't be had are to be started": world(
+        "apply",
+        Event("no more threads", 0, "thread"),
+        Event("Ctrl-C", 32, "step"),
+        images=2,
+        latency=0.1,
+        takes=(0.5, 1.0),
+    ),
     "a hangup": world("apply", Event("SIGHUP", 1, "UpdateImage"), images=3),
     "a thread dies while the images are read": world("apply", Event("a thread dies", 1, "step")),
     "a thread dies that had the only slot": world(
