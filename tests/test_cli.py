@@ -462,6 +462,13 @@ def test_a_query_that_breaks_on_the_result_is_told(run: Run, service: Service) -
     assert "; the update was applied" in result.stderr
 
 
+def test_nothing_to_change_is_no_pending_change(run: Run, service: Service) -> None:
+    """--detailed-exitcode makes a preview exit 10 only where something would change."""
+    preview = ("--dry-run", "--detailed-exitcode")
+    assert run("update", "my-image", "--display-name", "PyTorch", *preview).code == 0
+    assert run("update", "my-image", "--display-name", "Torch", *preview).code == 10
+
+
 def test_show_is_all_of_describe_image(run: Run, service: Service) -> None:
     """Every field of the reply, times by RFC 3339, on one line each."""
     service.images["my-image"]["FailureReason"] = "line\nbreak\x1b[31m"
@@ -490,6 +497,23 @@ def test_list_reads_all_pages(run: Run, service: Service) -> None:
     assert [line.split("\t")[0] for line in run("list").stdout.splitlines()] == names
     failed = run("list", "--status", "update-failed", "--limit", "3", "-o", "name").stdout
     assert failed.split() == ["image-0", "image-2", "image-4"]
+
+
+def test_list_takes_several_statuses(run: Run, service: Service) -> None:
+    """--status is repeatable: images in any of them."""
+    for status in ("CREATING", "UPDATE_FAILED", "DELETING"):
+        service.add(f"image-{status.replace('_', '-')}", ImageStatus=status)
+    listed = run("list", "--status", "update-failed", "--status", "DELETING", "-o", "name")
+    assert listed.stdout.split() == ["image-UPDATE-FAILED", "image-DELETING"]
+
+
+def test_a_list_in_a_pipe_is_whole(run: Run, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tab-separated, without a header, times by RFC 3339; no text is cut, however narrow the terminal is."""
+    monkeypatch.setenv("COLUMNS", "20")
+    texts = {"DisplayName": "n" * 128, "Description": "d" * 512}
+    service.add("my-image", **texts)
+    row = ["my-image", "CREATED", "2025-06-15T15:06:40.000Z", *texts.values()]
+    assert run("list") == (0, "\t".join(row) + "\n", "")
 
 
 def test_list_sends_its_filters(run: Run, service: Service) -> None:

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from conftest import Run
@@ -100,6 +101,35 @@ def test_every_option_says_what_it_is_and_then_its_default(command: list[str]) -
     for param in TREE.get_command(None, *command).params:
         if param.param_type_name == "option":
             assert re.fullmatch(r"(?!Default).+?\. Default: .+\.", param.help), param.name
+
+
+@pytest.mark.parametrize(
+    ("page", "option", "default"),
+    [
+        ("update", "--timeout", "10m"),
+        ("wait", "--timeout", "10m"),
+        ("apply", "--timeout", "10m"),
+        ("apply", "--concurrency", "8"),
+        ("sandbox", "--update-seconds", "1s"),
+        ("connection", "--connect-timeout", "5s"),
+        ("connection", "--read-timeout", "30s"),
+        ("connection", "--max-attempts", "AWS_MAX_ATTEMPTS, the profile's, 3"),
+    ],
+)
+def test_what_scripts_rely_on_without_saying_it(run: Run, page: str, option: str, default: str) -> None:
+    """These defaults stay what they are."""
+    told = " ".join(run("help", page).stdout.split()).split(f" {option} ", 1)[1]
+    assert re.search(r"\. Default: (.+?)\.(?= |$)", told)[1] == default  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("90s", 90), ("0.5s", 0.5), ("10m", 600), ("1h", 3600), ("720h", 2592000)],
+)
+def test_a_duration(text: str, seconds: float) -> None:
+    """A number of seconds, or one with its unit."""
+    problems: list[Any] = []
+    assert (options.seconds_of("--timeout", text, problems), problems) == (seconds, [])
 
 
 def test_options_name_the_environment_variables_of_aws(run: Run) -> None:

@@ -284,6 +284,52 @@ def test_the_square_of_streams(service: Service, terminals: tuple[str, ...], out
         assert err == (waited if output == "text" else "")
 
 
+def test_an_update_on_a_terminal(service: Service) -> None:
+    """The diff, in which what was not read is `~`; then the status, drawn; then the ARN."""
+    service.updating_reads = 1
+    argv = [*UPDATE[1:], "--delete-property", "DisplayName", "--wait"]
+    child = pexpect.spawn(UPDATE[0], argv, encoding="utf-8", timeout=30)
+    for said in ("my-image (us-east-1)", "~ Description:", "new", "- DisplayName", "UPDATING", ARN[:-1]):
+        child.expect_exact(said)
+    child.expect(pexpect.EOF)
+    child.close()
+    assert (child.exitstatus, child.before) == (0, "\r\nimagectl: my-image is updated\r\n")
+
+
+@pytest.mark.parametrize("terminals", [(), ("stderr", "stdin", "stdout")])
+def test_quiet_is_the_result_alone(service: Service, terminals: tuple[str, ...]) -> None:
+    """With --quiet no diff, no spinner, no word on stderr: on a terminal neither."""
+    service.updating_reads = 1
+    code, out, err = Session([*UPDATE, "--wait", "--quiet"], terminals=terminals).finish()
+    assert (code, out.replace("\r\n", "\n"), err) == (0, ARN, "")
+
+
+WATCHED = """
+import sys
+from imagectl.__main__ import run
+out = open(sys.argv.pop(1), "w", buffering=1)
+STARTS = {"subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system"}
+def hook(event, args):
+    if event in STARTS or event == "socket.connect":
+        print(event, args[-1], file=out)
+sys.addaudithook(hook)
+run()
+"""
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["list", "show my-image", "update my-image --description new --wait", "update --help", "help output"],
+)
+def test_nobody_else_is_called_and_no_program_is_started(service: Service, tmp_path: Path, line: str) -> None:
+    """No pager, no update check, no telemetry: on a terminal too, one connection to the service is all."""
+    log = tmp_path / "log"
+    argv = [sys.executable, "-c", WATCHED, str(log), *line.split()]
+    code, _, _ = Session(argv, env={**os.environ, "PAGER": "less", "AWS_PAGER": "less"}).finish()
+    calls = f"socket.connect ('127.0.0.1', {service.url.rpartition(':')[2]})\n" if "help" not in line else ""
+    assert (code, log.read_text()) == (0, calls)
+
+
 @pytest.mark.parametrize(
     ("env", "flags"),
     [

@@ -1,6 +1,7 @@
 """`imagectl apply`: the plan, what is sent, what is told, and how it can be undone."""
 
 import errno
+import itertools
 import json
 import os
 import re
@@ -115,6 +116,19 @@ def test_a_declared_role_is_read_by_describe(run: Run, service: Service) -> None
     }
     assert {"ImageName": "image-1", "RoleArn": ROLE} in service.calls("UpdateImage")
     assert len(service.calls("UpdateImage")) == 2
+
+
+def test_no_other_image_is_described(run: Run, service: Service) -> None:
+    """One ListImages says all that is asked of images whose role is left alone."""
+    fleet(service, 3)
+    manifest = lines(
+        {"ImageName": "image-0", "Description": "new"},
+        {"ImageName": "image-1", "RoleArn": ROLE},
+        {"ImageName": "image-2", "DisplayName": "New"},
+    )
+    assert run("apply", "-", "--yes", stdin=manifest).code == 0
+    assert service.calls("DescribeImage") == [{"ImageName": "image-1"}]
+    assert service.operations.count("ListImages") == 1
 
 
 def test_records_are_updates_with_their_line(run: Run, service: Service) -> None:
@@ -509,6 +523,48 @@ def test_max_failures_stops_sending(run: Run, service: Service) -> None:
     assert "stopped: 3 failed" in result.stderr
 
 
+@pytest.mark.parametrize(("flags", "most"), [((), 8), (("--concurrency", "3"), 3)])
+def test_so_many_calls_are_made_at_a_time(
+    run: Run, service: Service, flags: tuple[str, ...], most: int
+) -> None:
+    """--concurrency: no more, and no fewer."""
+    fleet(service, 3 * most)
+    together, lock, there, seen = threading.Barrier(most), threading.Lock(), 0, 0
+
+    def on_update() -> None:
+        nonlocal there, seen
+        with lock:
+            there += 1
+            seen = max(seen, there)
+        together.wait(30)
+        with lock:
+            there -= 1
+
+    service.on_update = on_update
+    assert run("apply", "--yes", *flags, stdin=renamed(3 * most)).code == 0
+    assert seen == most
+
+
+def test_each_image_is_told_as_it_is_done(program: list[str], service: Service, tmp_path: Path) -> None:
+    """In completion order: while one still waits for its reply, the other has its record."""
+    fleet(service, 2)
+    manifest, answer, asked = tmp_path / "m.jsonl", threading.Event(), itertools.count()
+    manifest.write_bytes(renamed(2))
+
+    def on_update() -> None:
+        if next(asked) == 0:
+            answer.wait(30)
+
+    service.on_update = on_update
+    session = Session([*program, "apply", str(manifest), "--yes"], terminals=())
+    session.read_until(lambda output: b"\n" in output["stdout"])
+    told = session.output["stdout"].decode().splitlines()
+    answer.set()
+    code, out, _ = session.finish()
+    assert (code, len(told), out.splitlines()[:1]) == (0, 1, told)
+    assert sorted(out.splitlines()) == [service.arn(f"image-{n}") for n in range(2)]
+
+
 @pytest.mark.parametrize(
     "replies",
     [
@@ -575,6 +631,10 @@ def test_waiting_tells_who_failed_and_who_is_late(run: Run, service: Service) ->
     assert late.code == 8
     assert {r["Error"]["Kind"] for r in records(late.stdout).values()} == {"pending"}
     assert {r["Outcome"] for r in records(late.stdout).values()} == {"applied"}
+    both = run(
+        "apply", "--yes", "--wait", "--timeout", "0.3s", stdin=renamed(1) + lines({"ImageName": "none"})
+    )
+    assert both.code == 7
 
 
 # The rollback file.

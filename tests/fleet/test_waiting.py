@@ -57,6 +57,15 @@ def test_the_same_image_twice_is_one(run: Run, images: Service) -> None:
     assert run("wait", "nope", "nope").code == 3
 
 
+def test_one_image_that_failed_is_told_at_once(run: Run, images: Service) -> None:
+    """Exit 5 from one look, with the service's reason."""
+    images.add("a", ImageStatus="UPDATE_FAILED", FailureReason="no such role")
+    failed = run("wait", "a")
+    assert (failed.code, failed.stdout) == (5, "")
+    assert "image 'a' is UPDATE_FAILED: no such role\n" in failed.stderr
+    assert images.operations == ["DescribeImage"]
+
+
 def test_json_is_one_reply_a_line(run: Run, images: Service) -> None:
     """What DescribeImage said last, as the image settles."""
     result = run("wait", "a", "b", "-o", "json")
@@ -93,6 +102,13 @@ def test_what_is_only_late_is_exit_8_and_the_way_on(run: Run, images: Service) -
     assert (code, out) == (8, f"{images.arn('a')}\n")
     assert "2 of 3 images not settled in time" in err
     assert err.splitlines()[-1] == "imagectl wait c d --region us-east-1"
+
+
+def test_what_failed_counts_more_than_what_is_late(run: Run, images: Service) -> None:
+    """Exit 7 where some failed, whatever became of the others."""
+    code, _, err = run("wait", "nope", "c", "--timeout", "0.1")
+    assert code == 7
+    assert err.splitlines()[-1] == "imagectl: error: 1 of 2 images failed, 1 not settled in time"
 
 
 def test_many_images_take_few_calls(run: Run, service: Service) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -498,9 +499,10 @@ REFUSED = {
 OTHER_MAGIC = {"sandbox-update-failed", "sandbox-slow", "sandbox-lost-reply", "sandbox-foreign-reply"}
 
 
-def test_every_magic_name_is_tested_and_there() -> None:
+def test_every_magic_name_is_tested_and_there(run: Run) -> None:
     """The names that --help lists are those below."""
     assert MAGIC.keys() == REFUSED.keys() | OTHER_MAGIC
+    assert set(re.findall(r"(?m)^  (sandbox-\S+) ", run("sandbox", "--help").stdout)) == MAGIC.keys()
     assert all(magic.says and "\n" not in magic.says for magic in MAGIC.values())
 
 
@@ -614,6 +616,13 @@ def test_other_services_are_there(sandbox: Sandbox) -> None:
     """Whatever else a script asks, such as whose account it is, is answered on loopback."""
     with connected(sandbox, service="sts") as sts:
         assert sts.get_caller_identity()["Account"] == "123456789012"
+
+
+def test_nobody_else_reaches_it(sandbox: Sandbox) -> None:
+    """It listens on its one address, not on all that the machine has."""
+    port = int(sandbox.endpoint_url.rpartition(":")[2])
+    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.2", port), timeout=10):
+        pass
 
 
 def test_a_port_may_be_asked_for() -> None:
@@ -858,6 +867,16 @@ def test_a_shell_in_it_says_so_and_works(program: list[str], shell: str) -> None
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 3
+
+
+@pytest.mark.parametrize(("seconds", "status"), [("0", "CREATED"), ("1h", "UPDATING")])
+def test_an_update_takes_as_long_as_was_asked_for(spawn: Run, seconds: str, status: str) -> None:
+    """So that UPDATING can be seen, or need not be."""
+    script = (
+        "imagectl update my-image --description x -o name; imagectl show my-image --query ImageStatus -o text"
+    )
+    told = spawn("sandbox", "--update-seconds", seconds, "--", "sh", "-c", script)
+    assert told == (0, f"my-image\n{status}\n", "")
 
 
 def test_in_a_pipe_nothing_is_said(spawn: Run) -> None:
