@@ -119,10 +119,10 @@ def serve_forever(
 ) -> None:
     """Print what a shell has to read, then serve until Ctrl-C. `print_line` flushes: a pipe may wait."""
     with serve(update_seconds=update_seconds) as sandbox:
-        for line in sandbox.exports(os.environ):
-            print_line(line)
-        note(f"{_serving(sandbox)}; the lines above lead a shell there; Ctrl-C ends it")
         try:
+            for line in sandbox.exports(os.environ):
+                print_line(line)
+            note(f"{_serving(sandbox)}; the lines above lead a shell there; Ctrl-C ends it")
             threading.Event().wait()
         except Terminated:
             raise

@@ -812,6 +812,20 @@ serve_forever(lambda line: print(line, flush=True), update_seconds=0)
     assert "true" not in lines[-1]
 
 
+def test_ctrl_c_ends_serving_from_the_last_line_on() -> None:
+    """Who has read the lines may end it: that is no interruption, however soon it comes."""
+    program = """
+import signal
+from imagectl.sandbox import serve_forever
+def show(line):
+    if line.startswith("unset "):
+        signal.raise_signal(signal.SIGINT)
+serve_forever(show, update_seconds=0)
+"""
+    done = subprocess.run([PYTHON, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 SHELL_CHECK = """
 import os, boto3
 name = boto3.client("sagemaker").describe_image(ImageName="my-image")["DisplayName"]
