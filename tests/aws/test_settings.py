@@ -46,6 +46,7 @@ VARIABLES = {
     "AWS_STS_REGIONAL_ENDPOINTS": ("legacy", set()),
     "AWS_USE_DUALSTACK_ENDPOINT": ("false", {"nonsense", "line end"}),
     "AWS_USE_FIPS_ENDPOINT": ("false", {"nonsense", "line end"}),
+    "REQUESTS_CA_BUNDLE": ("CA", set()),
 }
 SECRETS = {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 

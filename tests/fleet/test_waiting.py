@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from conftest import Run
 from service import ACCOUNT, Received, Reply, Service, error
+from terminal import Session
 
 from imagectl.errors import ImagectlError
 from imagectl.fleet.waiting import wait
@@ -49,6 +50,15 @@ def test_each_is_printed_as_it_settles(run: Run, images: Service) -> None:
     assert result.stdout.splitlines()[:2] == arns[:2]
     assert sorted(result.stdout.splitlines()) == arns
     assert set(images.operations) == {"DescribeImage"}
+
+
+def test_who_reads_has_it_at_once(program: list[str], images: Service) -> None:
+    """In a pipe too: an image that settled is told while the others are waited for."""
+    session = Session([*program, "wait", "c", "a"], terminals=())
+    session.read_until(lambda output: output["stdout"] == f"{images.arn('a')}\n".encode())
+    images.images["c"]["ImageStatus"] = "CREATED"
+    code, out, _ = session.finish()
+    assert (code, out) == (0, f"{images.arn('a')}\n{images.arn('c')}\n")
 
 
 def test_the_same_image_twice_is_one(run: Run, images: Service) -> None:

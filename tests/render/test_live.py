@@ -162,6 +162,7 @@ def test_a_wait_that_is_not_drawn_is_told(run: Run, service: Service, command: s
         ({"CI": "true"}, False),
         ({"CI": "1"}, False),
         ({"CI": "false"}, True),
+        ({"CI": "", "NO_COLOR": "", "TERM": ""}, True),
         ({"TERM": "dumb"}, False),
         ({"TERM": "dumb", "FORCE_COLOR": "1"}, False),
         ({"NO_COLOR": "1"}, False),

@@ -82,6 +82,7 @@ def test_colour_changes_no_text(outcome: Outcome) -> None:
         ("auto", {"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, False),
         ("auto", {"FORCE_COLOR": "1"}, False, True),
         ("auto", {"FORCE_COLOR": "0"}, False, False),
+        ("auto", {"FORCE_COLOR": "", "CLICOLOR_FORCE": "", "TERM": ""}, False, False),
         ("auto", {"CLICOLOR_FORCE": "1", "TERM": "dumb"}, False, True),
         ("always", {"NO_COLOR": "1", "TERM": "dumb"}, False, True),
         ("never", {"FORCE_COLOR": "1"}, True, False),
