@@ -335,18 +335,33 @@ def test_allow_http_lets_a_plain_endpoint_through(run: Run, service: Service) ->
     assert Connection(endpoint_url="http://192.0.2.1", allow_http=True).problems() == []
 
 
-def test_attempts_are_the_user_s(run: Run, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """--max-attempts, then AWS_MAX_ATTEMPTS, then botocore's three."""
+@pytest.mark.parametrize(
+    ("flags", "variable", "profile", "attempts"),
+    [
+        (["--max-attempts", "2"], "1", "4", 2),
+        ([], "1", "2", 1),
+        ([], "", "2", 2),
+        ([], "", "", 3),
+    ],
+)
+def test_attempts_are_the_user_s(
+    run: Run,
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    flags: list[str],
+    variable: str,
+    profile: str,
+    attempts: int,
+) -> None:
+    """--max-attempts, AWS_MAX_ATTEMPTS, the profile's max_attempts, then botocore's three."""
+    (tmp_path / "config").write_text(f"[default]\nmax_attempts = {profile}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", variable)
     service.answer("UpdateImage", error("ThrottlingException", "Rate exceeded"), times=20)
-    for flags, env, attempts in ((["--max-attempts", "2"], "1", 2), ([], "1", 1), ([], "", 3)):
-        service.received.clear()
-        if env:
-            monkeypatch.setenv("AWS_MAX_ATTEMPTS", env)
-        else:
-            monkeypatch.delenv("AWS_MAX_ATTEMPTS")
-        result = run("update", "my-image", "--description", "x", *flags, "-o", "json")
-        error_ = json.loads(result.stderr)["Error"]
-        assert (result.code, len(service.received), error_["Attempts"]) == (6, attempts, attempts)
+    result = run("update", "my-image", "--description", "x", *flags, "-o", "json")
+    failed = json.loads(result.stderr)["Error"]
+    assert (result.code, len(service.received), failed["Attempts"]) == (6, attempts, attempts)
 
 
 @pytest.mark.parametrize(
