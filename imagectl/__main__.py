@@ -29,27 +29,38 @@ class Interrupted(KeyboardInterrupt):
     """
 
 
+class Ending:
+    """What a signal that ends the program does: it is raised, but not any more once the last is told."""
+
+    is_told = False
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        if not self.is_told:
+            raise Interrupted if number == signal.SIGINT else Terminated
+
+
 def run() -> None:
     """The console script."""
     # Nothing here lives long enough to be worth a collection; what does (apply) switches it on again.
     gc.disable()
+    ending = Ending()
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup, where it is meant for others
-            signal.signal(number, _interrupt if number == signal.SIGINT else _terminate)
+            signal.signal(number, ending)
     sys.unraisablehook = _unraisable
     # `_exit`, as all is told and flushed: the interpreter's own end takes up to 26 ms more, and it can crash
     # where threads still wait for a reply.
     try:
-        os._exit(main())
+        os._exit(main(ending=ending))
     except KeyboardInterrupt as stop:  # while the last was flushed
         kind = _kind(stop)
         _say(sys.stderr, f"imagectl: error: {kind}")
         os._exit(EXIT_CODES[kind])
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, ending: Ending | None = None) -> int:
     """Run `imagectl` with `argv` on this process's streams. Returns the exit code, raises nothing."""
-    argv = sys.argv[1:] if argv is None else argv
+    argv, ending = sys.argv[1:] if argv is None else argv, ending or Ending()
     stdout, stderr = _stream(sys.stdout, "stdout"), _stream(sys.stderr, "stderr")
     progress = None
     try:
@@ -58,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         progress = Progress()
         return _main(argv, progress, stdout, stderr)
     except KeyboardInterrupt as stop:  # outside of `_main`, or a second one while the first is told
-        _end_soon(stop, stdout, last=True)
+        ending.is_told = True  # before any call: a third one of the same moment would be raised there
+        _end_soon(stop, stdout)
         told = _interrupted(stop, progress)
         _say(stderr, f"imagectl: error: {safe(told.message)}")
         return told.exit_code
@@ -172,14 +184,6 @@ def _unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
     again.start()
 
 
-def _interrupt(_signum: int, _frame: FrameType | None) -> None:
-    raise Interrupted
-
-
-def _terminate(_signum: int, _frame: FrameType | None) -> None:
-    raise Terminated
-
-
 def _stream(stream: TextIO | None, name: str) -> TextIO:
     """A standard stream that can be written to, be it closed or of an encoding that lacks a letter."""
     if stream is None:  # the caller closed it (`>&-`): nobody listens, which is no error
@@ -206,16 +210,13 @@ def _close(stream: TextIO) -> None:
         os.close(null)
 
 
-def _end_soon(stop: KeyboardInterrupt, stdout: TextIO, *, last: bool = False) -> None:
+def _end_soon(stop: KeyboardInterrupt, stdout: TextIO) -> None:
     """See to it that a signal's end comes, though a pipe is full and nobody reads what there is to say.
 
-    Results are waited for another second, the error two. `last`: no other signal is listened to meanwhile.
+    Results are waited for another second, the error two.
     """
     if not isinstance(stop, Interrupted | Terminated):  # the signals are not ours, nor is the process
         return
-    if last:
-        for number in ENDING:
-            signal.signal(number, signal.SIG_IGN)
     if callable(signal.getsignal(signal.SIGALRM)):  # it is on its way
         return
     code = EXIT_CODES[_kind(stop)]

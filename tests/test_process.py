@@ -133,6 +133,23 @@ def test_a_second_signal_leaves_it_told(service: Service) -> None:
     assert said[-1] == f"imagectl: error: terminated; {known}"
 
 
+def test_signals_of_one_moment_leave_it_told(service: Service) -> None:
+    """All kinds of them at once, as at a shutdown: what is known of the update is told with the last."""
+    service.answer("UpdateImage", Reply(delay=3, carry_out=True))
+    arrived = threading.Event()
+    service.on_update = arrived.set
+    process = start()
+    assert arrived.wait(30)
+    process.send_signal(signal.SIGSTOP)
+    for number, _, _ in SIGNALS:
+        process.send_signal(number)
+    process.send_signal(signal.SIGCONT)
+    code, out, err = end(process)
+    assert (code, out) in {(130, ""), (143, "")}
+    known = "the update of my-image was sent, whether it is applied is not known"
+    assert re.fullmatch(f"imagectl: error: (terminated|interrupted); {known}", err.splitlines()[-1])
+
+
 @pytest.mark.parametrize(("number", "code", "word"), SIGNALS)
 @pytest.mark.parametrize("full", ["stdout", "both"])
 def test_a_full_pipe_keeps_nobody_from_ending(
@@ -453,3 +470,23 @@ def test_a_suggestion_takes_a_second_at_most(run: Run, service: Service) -> None
     start = time.monotonic()
     assert "did you mean" not in run("show", "my-imgae").stderr
     assert time.monotonic() - start < 10
+
+
+# An installation that is broken.
+
+
+@pytest.mark.parametrize("missing", ["ssl", "botocore.session", "imagectl.aws.wire"])
+def test_what_cannot_be_imported_is_told(service: Service, missing: str) -> None:
+    """As with a Python that was built without TLS: a fault of the installation, and nothing was sent."""
+    program = (
+        "import sys; from imagectl.__main__ import run\n"
+        "class Missing:\n"
+        "    def find_spec(name, *_):\n"
+        f"        if name == {missing!r}: raise ImportError('it is not there')\n"
+        "sys.meta_path.insert(0, Missing); run()"
+    )
+    argv = [sys.executable, "-c", program, *UPDATE[3:]]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch("imagectl: error: unexpected ImportError: .*\n", done.stderr)
+    assert service.received == []
