@@ -94,7 +94,8 @@ def test_no_row_is_of_something_that_is_not_there() -> None:
     import botocore.parsers
 
     known = {cls.__name__ for cls in (*BOTOCORE, *Fault.__subclasses__())}
-    builtin = {"JSONDecodeError", "FileNotFoundError", "PermissionError", "UnicodeDecodeError", "ValueError"}
+    builtin = {"FileNotFoundError", "ImportError", "MemoryError", "PermissionError", "ValueError"}
+    builtin |= {"JSONDecodeError", "UnicodeDecodeError"}
     assert set(EXCEPTIONS) - known - builtin == {botocore.parsers.ResponseParserError.__name__}
 
 

@@ -71,6 +71,7 @@ class Login:
             # botocore imports it wherever it is installed: 33 ms, for nothing but the keys of `aws login`.
             sys.modules.setdefault("awscrt", None)  # type: ignore[arg-type]
         self._credentials: Credentials | None = None
+        self._session: Any = None
         try:
             self._session = self._new_session()
         except settings.SettingError as exc:
@@ -190,7 +191,7 @@ class Login:
             set_ = [name for name in settings.PROFILE_VARIABLES if name in os.environ]
             by = "--profile" if self._connection.profile else set_[0]
             return error.but(message=f"{by} names no profile that is configured: {quote(self._profile)}")
-        where = settings.complained_of(self._session, exc, self._profile)
+        where = self._session and settings.complained_of(self._session, exc, self._profile)
         return error.but(message=f"{where} is not valid: {error.message}") if where else error
 
     def _with_empty(self, error: ImagectlError) -> ImagectlError:

@@ -105,12 +105,12 @@ def _addresses(host: str, port: int, patience: float) -> Any:
     def ask() -> None:
         try:
             said.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as exc:
+        except Exception as exc:  # noqa: BLE001 - raised in the thread that waits for it
             said.put(exc)
 
     try:
         threading.Thread(target=ask, daemon=True).start()
-    except RuntimeError:  # no thread can be had: then it takes what it takes
+    except (RuntimeError, MemoryError):  # no thread can be had: then it takes what it takes
         ask()
     try:
         found = said.get(timeout=patience)

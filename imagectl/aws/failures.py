@@ -171,7 +171,7 @@ _OURS = (
     " UnsupportedS3ControlConfigurationError UnsupportedServiceProtocolsError ValidationError"
     " WaiterConfigError WaiterError UndefinedModelAttributeError EventStreamError"
 )
-EXCEPTIONS |= {name: Row("internal") for name in _OURS.split()}
+EXCEPTIONS |= {name: Row("internal") for name in (*_OURS.split(), "ImportError", "MemoryError")}
 
 
 def of_code(code: str, http_status: int | None) -> Row:

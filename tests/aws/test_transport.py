@@ -479,6 +479,18 @@ def test_a_name_server_that_is_silent(run: Run, monkeypatch: pytest.MonkeyPatch)
     assert time.monotonic() - start < 10
 
 
+def test_a_name_that_cannot_be_looked_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever keeps it from being asked for (no memory for a codec, say) is told: no time has run out."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise LookupError("unknown encoding: idna")
+
+    monkeypatch.setattr(socket, "getaddrinfo", broken)
+    found = told(run(*UPDATE, "--endpoint-url", ENDPOINT, "--connect-timeout", "20s"))
+    assert found[:3] == (1, "internal", "not-applied")
+    assert found.message == "unexpected LookupError: unknown encoding: idna"
+
+
 @pytest.mark.parametrize("argv", [("wait", "my-image"), UPDATE[:-2]], ids=["wait", "update"])
 @pytest.mark.parametrize("hangs", ["no reply", "drips"])
 def test_a_look_ends_with_the_wait(
