@@ -425,9 +425,16 @@ def test_the_diff_on_a_terminal_marks_words(service: Service) -> None:
     assert err == ""
 
 
+HOSTILE = "\x1b]0;owned\x07[bold]x[/nope]\r\n\u202eabc\u2028\x9b31m"
+
+
+def is_harmless(seen: str) -> bool:
+    return not re.search(r"\x1b\]|\x07|\u202e|\u2028|\x9b|\r(?!\n)", seen)
+
+
 def test_nothing_hostile_reaches_a_terminal(service: Service) -> None:
     """Whatever the service, the command line or the environment say: visible, on its line, no markup."""
-    evil = "\x1b]0;owned\x07[bold]x[/nope]\r\n\u202eabc\u2028\x9b31m"
+    evil = HOSTILE
     service.add("my-image", Description=evil, DisplayName=evil, FailureReason=evil)
     service.answer("UpdateImage", Reply(400, {"__type": evil, "message": evil}, headers={}), times=3)
     for argv in (
@@ -444,8 +451,66 @@ def test_nothing_hostile_reaches_a_terminal(service: Service) -> None:
         session = Session([sys.executable, "-m", "imagectl", *argv])
         _, out, err = session.finish()
         seen = out + err
-        assert not re.search(r"\x1b\]|\x07|\u202e|\u2028|\x9b|\r(?!\n)", seen), (argv, seen)
+        assert is_harmless(seen), (argv, seen)
         assert argv[0] != "show" or "[bold]x[/nope]" in seen or "nope" not in seen
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("show my-image -o json", 0),
+        ("show my-image -o yaml", 0),
+        ("list -o json", 0),
+        ("show my-image --query Description", 0),
+        ("show my-image --query Description -o text", 0),
+        ("wait my-image -q", 5),
+        ("wait my-image -q -o json", 5),
+        ("update my-image --description x", 5),
+        ("update my-image --description x -o json", 5),
+        ("update my-image --description x --debug", 5),
+        ("apply good --dry-run -q", 0),
+        ("apply good --dry-run -q -o json", 0),
+        ("apply good --yes -q", 7),
+        ("apply good --yes -q -o json", 7),
+        ("apply guarded --yes -q", 7),
+        ("apply bad --yes", 2),
+        ("apply bad --yes -o json", 2),
+        ("apply profile --yes", 4),
+    ],
+)
+def test_nor_does_it_as_data_or_from_a_manifest(
+    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str, code: int
+) -> None:
+    """In every format; what a manifest says, and what is said of each of its images."""
+    evil = HOSTILE
+    service.add(
+        "my-image", Description=evil, DisplayName=evil, FailureReason=evil, ImageStatus="UPDATE_FAILED"
+    )
+    service.answer("UpdateImage", Reply(400, {"__type": evil, "message": evil}, headers={}))
+    for name, entry in {
+        "good": {"Description": "x"},
+        "guarded": {"Description": "x", "Expected": {"DisplayName": "y"}},
+        "bad": {"Description": evil, evil: evil, "Region": evil, "Expected": {evil: evil}},
+        "profile": {"Description": "x", "Profile": evil},
+    }.items():
+        (tmp_path / name).write_text(json.dumps({"ImageName": "my-image", **entry}))
+    monkeypatch.chdir(tmp_path)
+    result = run(*line.split(), terminal=["stdout", "stderr"])
+    assert result.code == code
+    assert "owned" in result.stdout + result.stderr
+    assert is_harmless(result.stdout + result.stderr)
+
+
+@pytest.mark.parametrize("name", ["AWS_PROFILE", "AWS_REGION", "AWS_CA_BUNDLE", "AWS_ENDPOINT_URL_SAGEMAKER"])
+def test_nor_does_what_a_variable_says(
+    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It is quoted in the message, made visible."""
+    monkeypatch.setenv(name, HOSTILE)
+    result = run("show", "my-image", terminal=["stdout", "stderr"])
+    assert result.code == 4
+    assert "owned" in result.stderr
+    assert is_harmless(result.stderr)
 
 
 def test_did_you_mean(run: Run, service: Service) -> None:
