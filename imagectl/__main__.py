@@ -30,7 +30,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Ending:
-    """What a signal that ends the program does: it is raised, but not any more once the last is told."""
+    """What a signal that ends the program does: it is raised, but not any more once one is told."""
 
     is_told = False
 
@@ -67,9 +67,9 @@ def main(argv: Sequence[str] | None = None, *, ending: Ending | None = None) -> 
         from imagectl.image import Progress
 
         progress = Progress()
-        return _main(argv, progress, stdout, stderr)
-    except KeyboardInterrupt as stop:  # outside of `_main`, or a second one while the first is told
-        ending.is_told = True  # before any call: a third one of the same moment would be raised there
+        return _main(argv, ending, progress, stdout, stderr)
+    except KeyboardInterrupt as stop:  # outside of `_main`
+        ending.is_told = True
         _end_soon(stop, stdout)
         told = _interrupted(stop, progress)
         _say(stderr, f"imagectl: error: {safe(told.message)}")
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None, *, ending: Ending | None = None) -> 
         _let_go(stderr)
 
 
-def _main(argv: Sequence[str], progress: "Progress", stdout: TextIO, stderr: TextIO) -> int:
+def _main(argv: Sequence[str], ending: Ending, progress: "Progress", stdout: TextIO, stderr: TextIO) -> int:
     from imagectl.render import Face, Presentation
 
     face = Face(Presentation(), stdout=stdout, stderr=stderr)
@@ -102,6 +102,7 @@ def _main(argv: Sequence[str], progress: "Progress", stdout: TextIO, stderr: Tex
     except ImagectlError as error:
         return _fail(error, face, progress)
     except KeyboardInterrupt as stop:
+        ending.is_told = True  # before any call: another of the same moment would be raised there
         _end_soon(stop, stdout)
         return _fail(_interrupted(stop, progress), face, progress)
     except Exception as exc:  # noqa: BLE001 - the last door: a bug of ours, told as one
@@ -216,8 +217,6 @@ def _end_soon(stop: KeyboardInterrupt, stdout: TextIO) -> None:
     Results are waited for another second, the error two.
     """
     if not isinstance(stop, Interrupted | Terminated):  # the signals are not ours, nor is the process
-        return
-    if callable(signal.getsignal(signal.SIGALRM)):  # it is on its way
         return
     code = EXIT_CODES[_kind(stop)]
 
