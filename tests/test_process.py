@@ -487,12 +487,13 @@ def test_nor_does_it_as_data_or_from_a_manifest(
         "my-image", Description=evil, DisplayName=evil, FailureReason=evil, ImageStatus="UPDATE_FAILED"
     )
     service.answer("UpdateImage", Reply(400, {"__type": evil, "message": evil}, headers={}))
-    for name, entry in {
+    manifests: dict[str, dict[str, object]] = {
         "good": {"Description": "x"},
         "guarded": {"Description": "x", "Expected": {"DisplayName": "y"}},
         "bad": {"Description": evil, evil: evil, "Region": evil, "Expected": {evil: evil}},
         "profile": {"Description": "x", "Profile": evil},
-    }.items():
+    }
+    for name, entry in manifests.items():
         (tmp_path / name).write_text(json.dumps({"ImageName": "my-image", **entry}))
     monkeypatch.chdir(tmp_path)
     result = run(*line.split(), terminal=["stdout", "stderr"])
@@ -511,6 +512,17 @@ def test_nor_does_what_a_variable_says(
     assert result.code == 4
     assert "owned" in result.stderr
     assert is_harmless(result.stderr)
+
+
+def test_a_command_that_is_suggested_stays_whole(run: Run, service: Service, tmp_path: Path) -> None:
+    """On its one line, whatever was typed."""
+    bundle = tmp_path / HOSTILE.replace("/", "")
+    bundle.write_text(f"{'-' * 5}BEGIN CERTIFICATE{'-' * 5}")
+    service.images["my-image"]["ImageStatus"] = "UPDATING"
+    flags = ("--timeout", "0", "--ca-bundle", str(bundle), "-q")
+    result = run("wait", "my-image", *flags, terminal=["stdout", "stderr"])
+    assert result.code == 8
+    assert result.stderr.splitlines()[1:] == ["hint: to go on waiting:", f"{WAIT} --ca-bundle ..."]
 
 
 def test_did_you_mean(run: Run, service: Service) -> None:

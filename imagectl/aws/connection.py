@@ -52,13 +52,14 @@ class Connection:
         return found
 
     def flags(self, region: str) -> list[str]:
-        """The flags that make another command speak to the same place."""
+        """The flags that make another command speak to the same place, but for what must not be shown."""
         given = {
             "--profile": self.profile,
             "--endpoint-url": self.endpoint_url and without_password(self.endpoint_url),
             "--ca-bundle": self.ca_bundle,
         }
-        flags = [f"--region {region}", *(f"{flag} {shlex.quote(v)}" for flag, v in given.items() if v)]
+        shown = {flag: value if value.isprintable() else "..." for flag, value in given.items() if value}
+        flags = [f"--region {region}", *(f"{flag} {shlex.quote(value)}" for flag, value in shown.items())]
         return [*flags, "--allow-http"] if self.allow_http else flags
 
 
