@@ -420,6 +420,31 @@ def test_a_second_error_names_itself(run: Run, service: Service) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("breaks", "argv", "known"),
+    [
+        ("difflib.get_close_matches", ["update", "my-imgae", "--description", "x"], "not-applied"),
+        ("yaml.dump", ["update", "my-image", "--description", "x", "-o", "yaml"], "applied"),
+    ],
+)
+def test_a_bug_of_ours_is_told_as_one(
+    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch, breaks: str, argv: list[str], known: str
+) -> None:
+    """Exit 1 and one line, with what is known of the update; where it happened is for --debug."""
+
+    def broken(data: object, *_: object, **__: object) -> str:
+        if data:
+            raise ZeroDivisionError("canary")
+        return "{}\n"
+
+    monkeypatch.setattr(breaks, broken)
+    told, debugged = run(*argv), run(*argv, "--debug")
+    said = f"unexpected ZeroDivisionError: canary; the update was {known.replace('-', ' ')}"
+    assert told == (1, "", f"imagectl: error: {said}\n")
+    assert "in broken\n" in debugged.stderr
+    assert "Traceback" not in debugged.stderr
+
+
 def test_update_in_each_format(run: Run, service: Service) -> None:
     """As text the ARN, as name the name, as json the outcome; --query selects from that."""
     argv = ["update", "my-image", "--description", "x"]
