@@ -675,7 +675,7 @@ def _did_you_mean(service: "SageMaker", name: str) -> str | None:
             names.extend(image.name for image in service.list(within=_PATIENCE))
 
     reader = Thread(target=read, daemon=True)
-    with suppress(RuntimeError):  # no thread, no suggestion
+    with suppress(RuntimeError, MemoryError):  # no thread, no suggestion
         reader.start()
         reader.join(_PATIENCE)
     return next(iter(get_close_matches(name, list(names), n=1)), None)

@@ -81,8 +81,9 @@ def _listed(prefix: str, fetch: Callable[[str], Iterable[str]], patience: float)
 
     # A thread, as neither a name server nor a credential process has a limit that we could set.
     thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(patience)
+    with suppress(RuntimeError, MemoryError):  # no thread, no names
+        thread.start()
+        thread.join(patience)
     found = names[:]
     return _Listing(prefix, ended.is_set() and len(found) < MOST, found)
 

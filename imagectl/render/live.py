@@ -68,7 +68,7 @@ def ticking(tick: Callable[[], None], seconds: float) -> Iterator[None]:
             tick()
 
     thread = threading.Thread(target=run, daemon=True)
-    with suppress(RuntimeError):
+    with suppress(RuntimeError, MemoryError):
         thread.start()
     try:
         yield

@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -718,6 +719,20 @@ def test_it_ends_in_time(names: Run, service: Service) -> None:
     assert time.monotonic() - start < 20
     assert (result.code, result.stderr) == (0, "")
     assert len(result.stdout.splitlines()) == 100
+
+
+def test_a_thread_that_cannot_be_had_is_silent(
+    names: Run, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a container limits them: no names, and no error either."""
+
+    def start(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as limited:
+        limited.setattr(threading.Thread, "start", start)
+        assert names() == (0, "", "")
+    assert cache() == []
 
 
 def test_a_credential_process_that_hangs_does_not_hold_the_line(
