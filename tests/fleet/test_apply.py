@@ -968,7 +968,7 @@ def test_a_bar_on_a_terminal_and_not_one_escape_without_colour(
         child.expect(pexpect.EOF)
         child.close()
         assert child.exitstatus == 0
-        assert ("\x1b" in child.before) == escapes
+        assert ("\x1b" in child.before) == ("] 30/30" in child.before) == escapes
         text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "\r", child.before)
         assert (
             sum(line.split("\r")[-1].startswith("arn:") for line in text.replace("\r\n", "\n").split("\n"))
