@@ -84,6 +84,19 @@ def test_while_waiting(service: Service, number: signal.Signals, code: int, word
 
 
 @pytest.mark.parametrize(("number", "code", "word"), SIGNALS)
+def test_while_one_only_waits(service: Service, number: signal.Signals, code: int, word: str) -> None:
+    """`imagectl wait` speaks of no update, as it sent none."""
+    service.images["my-image"]["ImageStatus"] = "UPDATING"
+    session = Session([*UPDATE[:3], "wait", "my-image"], terminals=())
+    session.read_until(lambda output: b"UPDATING" in output["stderr"])
+    session.signal(number)
+    status, out, err = session.finish()
+    assert (status, out) == (code, "")
+    said = f"imagectl: error: {word}; my-image was not seen settled\nhint: to go on:\n{WAIT}\n"
+    assert err == f"imagectl: my-image: UPDATING\n{said}"
+
+
+@pytest.mark.parametrize(("number", "code", "word"), SIGNALS)
 def test_before_anything_was_sent(
     service: Service, tmp_path: Path, number: signal.Signals, code: int, word: str
 ) -> None:
