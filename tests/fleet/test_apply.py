@@ -626,15 +626,15 @@ def test_waiting_tells_who_failed_and_who_is_late(run: Run, service: Service) ->
     assert result.code == 7
     assert "no such base image" in records(result.stdout)["image-0"]["Error"]["Message"]
     service.fail_updates, service.updating_reads = None, 10_000
-    fleet(service, 2)
+    fleet(service, 3)
     late = run("apply", "--yes", "--wait", "--timeout", "0.3s", "-o", "json", stdin=renamed(2))
     assert late.code == 8
     assert {r["Error"]["Kind"] for r in records(late.stdout).values()} == {"pending"}
     assert {r["Outcome"] for r in records(late.stdout).values()} == {"applied"}
-    both = run(
-        "apply", "--yes", "--wait", "--timeout", "0.3s", stdin=renamed(1) + lines({"ImageName": "none"})
-    )
+    last = renamed(3).splitlines(keepends=True)[-1]
+    both = run("apply", "--yes", "--wait", "--timeout", "0.3s", stdin=last + lines({"ImageName": "none"}))
     assert both.code == 7
+    assert "2 images: 1 failed, 1 not settled in time" in both.stderr
 
 
 # The rollback file.
