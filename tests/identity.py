@@ -25,11 +25,12 @@ _STS = "https://sts.amazonaws.com/doc/2011-06-15/"
 
 @dataclass(frozen=True)
 class Answer:
-    """What a call gets: bytes as they are, anything else as JSON."""
+    """What a call gets: bytes as they are, anything else as JSON. `endless`: a byte now and then instead."""
 
     status: int = 200
     body: Any = b""
     headers: dict[str, str] = field(default_factory=dict)
+    endless: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Identity:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.asked: list[Asked] = []
+        self.closed = threading.Event()
         self.lifetime = timedelta(hours=1)
         self.clock = clock
         self._answers: dict[str, Answer] = {}
@@ -80,6 +82,7 @@ class Identity:
         ).start()
 
     def close(self) -> None:
+        self.closed.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -227,8 +230,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         for key, value in {"Content-Type": "application/json", **answer.headers}.items():
             self.send_header(key, value)
-        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Content-Length", str(10**6 if answer.endless else len(data)))
         self.end_headers()
+        while answer.endless and not self.identity.closed.wait(0.02):
+            self.wfile.write(b" ")
         self.wfile.write(data)
 
     do_POST = do_PUT = do_GET  # noqa: N815 - the names that http.server calls

@@ -156,6 +156,7 @@ OWNERS = {
         "aws.sagemaker",
         "aws.model",
         "aws.dialing",
+        "aws.process",
         "aws.routes",
         "aws.wire",
         "sandbox.service",
@@ -170,7 +171,7 @@ OWNERS = {
 }
 
 # What is imported only where a library is needed anyway may import it as it likes.
-BEHIND_DOORS = {"aws.transport", "aws.dialing", "aws.routes", "aws.wire"}
+BEHIND_DOORS = {"aws.transport", "aws.dialing", "aws.process", "aws.routes", "aws.wire"}
 
 PACKAGE = Path(imagectl.__file__).parent
 MODULES = sorted(

@@ -210,8 +210,9 @@ def test_a_terminal_that_is_closed_ends_a_wait(service: Service) -> None:
     assert child.exitstatus == 143
 
 
-def test_at_any_moment(service: Service) -> None:
+def test_at_any_moment(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 130 with one line, or done; never a traceback, and never a claim that isn't so."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # it would make the interpreter's start long
     moments = random.Random(4)
     for number in range(25):
         name = f"New {number}"  # by it, as what the one before sent may come in late

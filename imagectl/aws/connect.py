@@ -171,11 +171,16 @@ class Login:
     def _log_in(self, region: str) -> Credentials:
         from botocore.credentials import create_credential_resolver
 
+        from imagectl.aws import process
+
         if self._credentials is None:
             # Sign-in, for one, is asked there too.
             self._session.set_config_variable("region", region)
+            process.install()
             providers = create_credential_resolver(self._session, region_name=region).providers
-            self._credentials = Credentials(self._session, providers, self._profile, asks=self.asks)
+            self._credentials = Credentials(
+                self._session, providers, self._profile, self._transport.left, asks=self.asks
+            )
             self._session.register_component("credential_provider", self._credentials)
         return self._credentials
 

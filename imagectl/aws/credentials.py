@@ -4,6 +4,7 @@ Credentials are also renewed in the middle of a call to SageMaker. Whatever STS,
 service then says leaves here as an ImagectlError of its own, so that nobody takes it for SageMaker's word.
 """
 
+import math
 import os
 import threading
 import time
@@ -11,16 +12,21 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from imagectl.aws.bounded import within
 from imagectl.aws.sources import MisshapenError, Source, not_had
 
 # What was just had is not had again at once, however soon it ends: a credential process may be slow.
 _FRESH = 60.0  # seconds
 
+# What they may take where nobody is asked for a code, in seconds: a process may send people to a browser.
+_LONGEST = 300.0
+
 
 class Credentials:
     """What botocore takes for the credentials of a session, of the first of its providers that has some.
 
-    `asks`: to have them may ask for an MFA code on the terminal.
+    `left` says how many seconds this thread's call still has. `asks`: to have them may ask for an MFA code
+    on the terminal.
     """
 
     def __init__(
@@ -28,6 +34,7 @@ class Credentials:
         session: Any,
         providers: Sequence[Any],
         profile: str,
+        left: Callable[[], float] = lambda: math.inf,
         *,
         asks: bool = False,
         now: Callable[[], float] = time.monotonic,
@@ -35,6 +42,7 @@ class Credentials:
         self._providers = providers
         self._profile = profile
         self._explicit = "profile" in session.instance_variables()  # which hides the variables
+        self._left = left
         self._asks = asks
         self._now = now
         self._lock = threading.Lock()
@@ -58,7 +66,19 @@ class Credentials:
         return lambda: getattr(self, name, None)
 
     def get_frozen_credentials(self) -> Any:
-        """Keys that are valid now. Raises ImagectlError where there are none to be had."""
+        """Keys that are valid now. Raises ImagectlError where there are none to be had, or not in time."""
+        if self._asks or not self._is_due():
+            return self._have()
+        try:
+            return within(min(_LONGEST, self._left()), self._have)
+        except TimeoutError as exc:
+            raise not_had(exc, Source(self._source(), self._profile)) from exc
+
+    def _is_due(self) -> bool:
+        """Whether to have them is more than to remember them."""
+        return self._found is None or getattr(self._found, "refresh_needed", bool)()
+
+    def _have(self) -> Any:
         self._heard.clear()
         try:
             frozen = self._current()

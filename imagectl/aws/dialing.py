@@ -4,17 +4,18 @@ Imported only where botocore is imported already, as its exceptions say to botoc
 """
 
 import http.client
-import queue
 import socket
 import ssl
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from botocore import exceptions as botocore
 from botocore.httpsession import get_cert_path
 
 from imagectl.aws import faults
+from imagectl.aws.bounded import within
 from imagectl.aws.connection import Patience, is_loopback
 from imagectl.aws.routes import Route, Server, variable_of
 from imagectl.aws.wire import Connection, Reply, Wait
@@ -99,26 +100,12 @@ def opened(route: Route, url: str, patience: Patience, tls: Tls) -> Connection:
 
 
 def _addresses(host: str, port: int, patience: float) -> Any:
-    """What getaddrinfo says, in a thread: no name server can be told how long it may take."""
-    said: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            said.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except Exception as exc:  # noqa: BLE001 - raised in the thread that waits for it
-            said.put(exc)
-
+    """What getaddrinfo says: no name server can be told how long it may take."""
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     try:
-        threading.Thread(target=ask, daemon=True).start()
-    except (RuntimeError, MemoryError):  # no thread can be had: then it takes what it takes
-        ask()
-    try:
-        found = said.get(timeout=patience)
-    except queue.Empty:
+        return within(patience, ask)
+    except TimeoutError:
         raise TimeoutError("no name server answered in time") from None
-    if isinstance(found, Exception):
-        raise found
-    return found
 
 
 def _dial(server: Server, left: Callable[[], float]) -> socket.socket:

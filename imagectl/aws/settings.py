@@ -42,6 +42,7 @@ _IDENTITY = frozenset(
         "web_identity_token_file",
     )
 )
+_TOKEN_FILES = ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE")
 _COUNTS = ("max_attempts", "metadata_service_num_attempts", "metadata_service_timeout")
 
 
@@ -127,6 +128,8 @@ def check(session: Any, profile: str, *, identity: bool) -> None:
         _check_section(f"profile {quote(holder)}", values, identity=identity)
         if sso := config.get("sso_sessions", {}).get(values.get("sso_session")):
             _check_section(f"sso-session {quote(values['sso_session'])}", sso, identity=identity)
+    for name in _TOKEN_FILES if identity else ():
+        _check_token_file(name, os.environ.get(name))
     for key in session.session_var_map:
         _check_variable(session, key, profile)
 
@@ -144,9 +147,16 @@ def _check_section(where: str, values: dict[str, Any], *, identity: bool) -> Non
         shlex.split(values.get("credential_process", ""))
     except ValueError as exc:
         raise SettingError(f"{where}: credential_process can't be taken apart: {exc}") from exc
+    _check_token_file(f"{where}: web_identity_token_file", values.get("web_identity_token_file"))
     duration = values.get("duration_seconds", "1")
     if not (duration.isascii() and duration.isdigit()):
         raise SettingError(f"{where}: duration_seconds is no number: {quote(duration)}")
+
+
+def _check_token_file(where: str, path: str | None) -> None:
+    """Botocore reads it to its end, which a pipe or a device may not have."""
+    if path and Path(path).exists() and not Path(path).is_file():
+        raise SettingError(f"{where} is no regular file: {quote(path, WHOLE)}")
 
 
 def _check_variable(session: Any, key: str, profile: str) -> None:

@@ -79,6 +79,7 @@ _MFA = (
     "\naws sts get-session-token --serial-number MFA_SERIAL --token-code CODE"
 )
 _MISSHAPEN = Row("access", CONFIG, "{gives} is not of the form that it has to be")
+_LATE = Row("transient", CONFIG, "no answer in time")
 
 # On top of EXCEPTIONS, by class name, the nearest parent's: what botocore stumbles over while it has
 # credentials is what a source gave, or a setting.
@@ -98,6 +99,8 @@ HAVING: dict[str, Row] = {
     "PartialCredentialsError": Row("access", CONFIG, "{detail} is missing"),
     "ResponseParserError": _MISSHAPEN,
     "RuntimeError": Row("access", f"check this machine's clock, or {LOGIN}", "what it gives has expired"),
+    "TimeoutError": _LATE,
+    "TimeoutExpired": _LATE,
     "TypeError": _MISSHAPEN,
     "UnicodeDecodeError": _MISSHAPEN,
     "ValueError": _MISSHAPEN,
@@ -121,7 +124,7 @@ def not_had(exc: Exception, source: Source, trouble: Any = None) -> ImagectlErro
     return ImagectlError(
         "transient" if passes else "access",
         f"{_where(source, exc)}{message}{f' (HTTP {status})' if status else ''}",
-        hint=NETWORK if passes else _hint(exc, row, source),
+        hint=_hint(exc, row, source) if row.kind == "transient" or not passes else NETWORK,
         code=None if isinstance(exc, MisshapenError) else type(exc).__name__,
         operation=source.call,
         http_status=status,

@@ -45,9 +45,13 @@ class Transport:
         finally:
             del self._calls.current
 
+    def left(self) -> float:
+        """How many seconds this thread's call has until it must have ended."""
+        return self._current()[0].until - time.monotonic()
+
     def send(self, request: Any, event_name: str, **_: Any) -> Any:
         """The event's handler: the reply to `request`, as a whole."""
-        patience, on_write = getattr(self._calls, "current", (self._patience, nothing))
+        patience, on_write = self._current()
         if wrong := in_the_clear(request.url, allow_http=self._allow_http):
             raise ClearTextError(wrong=wrong[0])
         if not event_name.startswith("before-send.sagemaker."):
@@ -64,6 +68,9 @@ class Transport:
             with self._lock:
                 self._idle[route].append(connection)
         return reply
+
+    def _current(self) -> tuple[Patience, Callable[[], None]]:
+        return getattr(self._calls, "current", (self._patience, nothing))
 
     def _connection(self, route: Route, url: str, patience: Patience) -> Connection:
         """One that is open still, or a new one. Nothing of a request is written."""

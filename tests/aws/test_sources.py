@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import re
 import socket
 import ssl
@@ -49,6 +50,7 @@ class Source:
     broken: Change
     absent: Change
     renewed: Change = lambda _: None
+    endless: Change | None = None  # for those that answer at once
     codes: dict[str, int] = field(default_factory=dict)  # where they aren't the usual ones
 
 
@@ -108,6 +110,7 @@ def asked(set_up: Change, call: str, variable: str, says: str, **more: Any) -> S
         down=lambda world: world.identity.answer(call, refusal(call, "InternalFailure", "oops", 503)),
         expired=more.pop("expired", lambda world: setattr(world.identity, "lifetime", -timedelta(hours=1))),
         broken=lambda world: world.identity.answer(call, Answer(200, b"<html>log in</html>")),
+        endless=lambda world: world.identity.answer(call, Answer(endless=True)),
         absent=lambda world: world.setenv(**{variable: "http://127.0.0.1:9/container"}),
         codes={"absent": 6, **more.pop("codes", {})},
         **more,
@@ -252,6 +255,7 @@ SOURCES = {
         broken=lambda world: world.process("<html>"),
         absent=lambda world: (world.home / "process").unlink(),
         renewed=lambda world: world.process(process_output(world)),
+        endless=file("process", "exec sleep 60\n"),
     ),
     "role of a profile": role(f"source_profile = base\n{BASE}"),
     "role of a process": role(
@@ -406,6 +410,97 @@ def test_a_source_of_credentials(
         assert case != "ends" or "to go on waiting: imagectl wait my-image" in error["Hint"]
         sent = world.service.operations
         assert sent == [] or source.says == "" or (case == "ends" and sent[0] == "UpdateImage")
+
+
+ENDLESS = {name: source for name, source in SOURCES.items() if source.endless}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_source_that_never_ends_is_not_waited_for_without_end(
+    run: Run, world: World, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Exit 6, and who it is that did not end; only patience is shorter here."""
+    for module in ("credentials", "process"):
+        monkeypatch.setattr(f"imagectl.aws.{module}._LONGEST", 1.0)
+    source = ENDLESS[name]
+    source.set_up(world)
+    source.endless(world)  # type: ignore[misc]
+    result = run(*UPDATE, *world.argv, "--read-timeout", "0.2")
+    error = json.loads(result.stderr)["Error"]
+    assert (result.code, error["Outcome"], world.service.operations) == (6, "not-applied", []), error
+    assert source.says.partition(":")[0] in error["Message"] or name == "instance"
+    assert error["Hint"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name, marks=[] if name in {"credential_process", "container", "SSO"} else pytest.mark.slow
+        )
+        for name in ENDLESS
+        if name != "SSO, refreshed"  # which serves on with what it has
+    ],
+)
+def test_the_timeout_ends_a_wait_whose_credentials_never_come(run: Run, world: World, name: str) -> None:
+    """Keys that have to be renewed in the middle of it: the update was accepted, and did not settle."""
+    source = ENDLESS[name]
+    source.set_up(world)
+    world.service.updating_reads = 99
+
+    def hours_pass() -> None:
+        world.time.ahead += timedelta(hours=2)
+        source.endless(world)  # type: ignore[misc]
+
+    world.service.on_update = hours_pass
+    result = run(*UPDATE, *world.argv, "--timeout", "1")
+    error = json.loads(result.stderr)["Error"]
+    assert (result.code, error["Outcome"], world.service.operations) == (8, "applied", ["UpdateImage"]), error
+
+
+@pytest.mark.parametrize("endless", ["yes", "yes >&2", "while sleep 0.1; do echo; done", "sleep 60 & exit"])
+def test_a_credential_process_is_read_to_a_bound(
+    run: Run, world: World, monkeypatch: pytest.MonkeyPatch, endless: str
+) -> None:
+    """Of what it says, and of how long it takes, whoever of its children still holds its output."""
+    monkeypatch.setattr("imagectl.aws.process._LONGEST", 0.5)
+    process(world)
+    file("process", f"echo $$ >HOME/pid\n{endless}\n")(world)
+    result = run("show", "my-image", "-o", "json")
+    error = json.loads(result.stderr)["Error"]
+    too_much = endless.startswith("yes")
+    assert (result.code, error["Outcome"]) == (4 if too_much else 6, "not-applied")
+    said = "it says too much" if too_much else "no answer in time"
+    assert error["Message"] == f"credential_process of profile 'default': {said}"
+    with pytest.raises(ProcessLookupError):  # it was ended
+        os.kill(int((world.home / "pid").read_text()), 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "set_up"),
+    {
+        "web_identity_token_file": web_identity,
+        "AWS_WEB_IDENTITY_TOKEN_FILE": web_identity_of_environment,
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": container,
+    }.items(),
+)
+@pytest.mark.parametrize("special", ["pipe", "device"])
+def test_a_token_is_read_of_a_file_that_ends(
+    run: Run, world: World, kind: str, set_up: Change, special: str
+) -> None:
+    """A pipe that nobody writes to is waited for by botocore, a device is read until memory ends."""
+    path = world.home / "token"
+    set_up(world)
+    path.unlink(missing_ok=True)
+    if special == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    if kind.startswith("AWS_"):
+        world.setenv(**{kind: str(path)})
+    result = run("show", "my-image")
+    assert (result.code, world.identity.calls, world.service.received) == (4, [], [])
+    assert f"{kind} is no regular file: '{path}'" in result.stderr
 
 
 # More than one cell says.
