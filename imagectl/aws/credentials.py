@@ -4,7 +4,6 @@ Credentials are also renewed in the middle of a call to SageMaker. Whatever STS,
 service then says leaves here as an ImagectlError of its own, so that nobody takes it for SageMaker's word.
 """
 
-import math
 import os
 import threading
 import time
@@ -34,7 +33,7 @@ class Credentials:
         session: Any,
         providers: Sequence[Any],
         profile: str,
-        left: Callable[[], float] = lambda: math.inf,
+        left: Callable[[], float],
         *,
         asks: bool = False,
         now: Callable[[], float] = time.monotonic,

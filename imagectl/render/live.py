@@ -117,7 +117,8 @@ class Waiting:
 def bar_line(done: int, total: int, seconds: float, columns: int) -> str:
     """How far many images are, how fast, and how long still, as far as there is room for it."""
     count = f"{done}/{total}"
-    rate = f", {done / seconds:.3g}/s" if done and seconds else ""
+    speed = done / seconds if seconds else 0.0
+    rate = f", {speed:{',.0f' if speed >= 100 else '.3g'}}/s" if speed else ""
     left = f", {clock_time((total - done) * seconds / done)} left" if rate and seconds > 1 else ""
     bar = f" [{'=' * (_BAR * done // total):{_BAR}}]"
     for line in (f"{bar} {count}{rate}{left}", f"{bar} {count}", f" {count}{rate}{left}", f" {count}"):

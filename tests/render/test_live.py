@@ -57,6 +57,7 @@ def test_the_bar_fits_every_width() -> None:
             assert width(line) <= columns
             assert columns < 14 or f"{done}/{total}" in line
     assert bar_line(120, 200, 4, 80) == " [==============          ] 120/200, 30/s, 0:03 left"
+    assert bar_line(2780, 9000, 1, 80).endswith(" 2780/9000, 2,780/s")
 
 
 @pytest.mark.parametrize("columns", [2, 5, 20, 40, 80])
