@@ -32,11 +32,27 @@ class Interrupted(KeyboardInterrupt):
 class Ending:
     """What a signal that ends the program does: it is raised, but not any more once one is told."""
 
-    is_told = False
+    has_come = is_told = False
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
+        self.has_come = True
         if not self.is_told:
             raise Interrupted if number == signal.SIGINT else Terminated
+
+    def on_unraisable(self, unraisable: "sys.UnraisableHookArgs") -> None:
+        """Hear of a signal that came in a callback of the interpreter's (an import lock's, say), where
+        nothing can be raised: it is sent again, a moment later.
+        """
+        swallowed = unraisable.exc_value
+        if isinstance(swallowed, KeyboardInterrupt):
+            from threading import Timer
+
+            number = signal.SIGTERM if isinstance(swallowed, Terminated) else signal.SIGINT
+            again = Timer(0.01, os.kill, (os.getpid(), number))
+            again.daemon = True
+            again.start()
+        elif not self.has_come:  # else it is the end of something that the signal left half made
+            sys.__unraisablehook__(unraisable)
 
 
 def run() -> None:
@@ -47,7 +63,7 @@ def run() -> None:
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup, where it is meant for others
             signal.signal(number, ending)
-    sys.unraisablehook = _unraisable
+    sys.unraisablehook = ending.on_unraisable
     # `_exit`, as all is told and flushed: the interpreter's own end takes up to 26 ms more, and it can crash
     # where threads still wait for a reply.
     try:
@@ -167,22 +183,6 @@ def _interrupted(stop: KeyboardInterrupt, progress: "Progress | None") -> Imagec
 
 def _kind(stop: KeyboardInterrupt) -> Literal["terminated", "interrupted"]:
     return "terminated" if isinstance(stop, Terminated) else "interrupted"
-
-
-def _unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
-    """A signal that came in a callback of the interpreter's (an import lock's, say), where nothing can be
-    raised: it is sent again, a moment later.
-    """
-    swallowed = unraisable.exc_value
-    if not isinstance(swallowed, KeyboardInterrupt):
-        sys.__unraisablehook__(unraisable)
-        return
-    from threading import Timer
-
-    number = signal.SIGTERM if isinstance(swallowed, Terminated) else signal.SIGINT
-    again = Timer(0.01, os.kill, (os.getpid(), number))
-    again.daemon = True
-    again.start()
 
 
 def _stream(stream: TextIO | None, name: str) -> TextIO:

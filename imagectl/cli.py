@@ -340,8 +340,8 @@ def wait(
         progress.resume = _wait_command(name, connection, service.region)
         progress.known = f"{name} was not seen settled"
         with _helpful(service, progress), face.spinner(name, on=True) as watch:
-            judge = Judge(ImageUpdate(name, {}), service.region)
-            settled = settle(service, judge, timeout=patience, clock=Clock(), watch=watch)
+            judge, clock = Judge(ImageUpdate(name, {}), service.region), Clock()
+            settled = settle(service, judge, start=clock.now(), timeout=patience, clock=clock, watch=watch)
         face.settled(settled)
         return 0
 

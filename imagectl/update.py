@@ -83,7 +83,7 @@ def run(
 
     What is going to be sent is announced before it is.
     """
-    end, before = clock.now() + options.timeout, None
+    start, before = clock.now(), None
     if options.dry_run or options.if_changed:
         before = service.describe(update.name)
         planned = plan(before, update, service.region)
@@ -102,16 +102,15 @@ def run(
         if not (options.wait and _is_busy(busy)):
             raise
         before, found = _when_at_rest(
-            service, update, options, busy, end=end, progress=progress, clock=clock, watch=watch
+            service, update, options, busy, start=start, progress=progress, clock=clock, watch=watch
         )
         if found is None:
             return plan(before, update, service.region)
         arn = found
     changes = diff(before, update) if before else update.shown()
     if options.wait:
-        patience = max(end - clock.now(), 0.0)
         judge = Judge(update, service.region, before, progress.late)
-        settle(service, judge, timeout=patience, clock=clock, watch=watch)
+        settle(service, judge, start=start, timeout=options.timeout, clock=clock, watch=watch)
     return Outcome(
         result="updated" if options.wait else "requested",
         name=update.name,
@@ -132,7 +131,7 @@ def _when_at_rest(
     options: Options,
     busy: ImagectlError,
     *,
-    end: float,
+    start: float,
     progress: Progress,
     clock: Clock,
     watch: Watch,
@@ -141,9 +140,9 @@ def _when_at_rest(
 
     No ARN where it is as asked for by then, and nothing more was to be sent (`if_changed`).
 
-    Raises `busy` where the image is still being changed at the time `end`.
+    Raises `busy` where the image is still being changed when the timeout, from `start` on, is over.
     """
-    for look in looks(look_at(service, update.name), clock, end - clock.now()):
+    for look in looks(look_at(service, update.name), clock, start + options.timeout - clock.now()):
         if look.image is None:
             continue
         watch(look.image.status)
@@ -286,12 +285,15 @@ def _find_out(
     return "unknown"
 
 
-def settle(service: Service, judge: "Judge", *, timeout: float, clock: Clock, watch: Watch) -> Image:
+def settle(
+    service: Service, judge: "Judge", *, start: float, timeout: float, clock: Clock, watch: Watch
+) -> Image:
     """Wait until the image is settled as `judge` sees it: CREATED, and every property as the update wants it.
 
-    Raises `refused` on a state that can't become CREATED, `pending` after `timeout` seconds.
+    Raises `refused` on a state that can't become CREATED, `pending` `timeout` seconds after `start`.
     """
     update, trouble = judge.update, None
+    left = max(start + timeout - clock.now(), 0.0)
 
     def look_once(within: float) -> Image:
         try:
@@ -301,7 +303,7 @@ def settle(service: Service, judge: "Judge", *, timeout: float, clock: Clock, wa
                 raise
             raise accepted_but(failure, update) from failure.__cause__
 
-    for image, trouble, waited in looks(look_once, clock, timeout):  # noqa: B007 - the last one's trouble
+    for image, trouble, waited in looks(look_once, clock, left):  # noqa: B007 - the last one's trouble
         if image is None:
             continue
         watch(image.status)

@@ -210,6 +210,33 @@ def test_a_terminal_that_is_closed_ends_a_wait(service: Service) -> None:
     assert child.exitstatus == 143
 
 
+HALF_MADE = """
+import os, signal, socket
+from imagectl.__main__ import run
+class HalfMade:
+    def __del__(self): self.file.close()
+def makefile(*_, **__):
+    made = HalfMade()
+    os.kill(os.getpid(), signal.SIGTERM)
+    made.file = None
+socket.socket.makefile = makefile
+run()
+"""
+
+
+def test_what_a_signal_leaves_half_made_says_nothing_at_its_end(service: Service) -> None:
+    """An object whose `__init__` was left is no news: nobody but the signal has anything to tell."""
+    done = subprocess.run(
+        [sys.executable, "-c", HALF_MADE, *UPDATE[3:]],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (143, "")
+    assert told(done.stderr)
+
+
 def test_at_any_moment(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 130 with one line, or done; never a traceback, and never a claim that isn't so."""
     monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # it would make the interpreter's start long

@@ -101,7 +101,8 @@ def test_the_pauses_begin_short_back_off_and_have_jitter(
 
 def settle_after_update(service: Service, images: SageMaker, clock: Clock) -> None:
     images.update(WANTED, Progress())
-    settle(images, Judge(WANTED, images.region), timeout=600, clock=clock, watch=lambda _status: None)
+    judge = Judge(WANTED, images.region)
+    settle(images, judge, start=clock.now(), timeout=600, clock=clock, watch=lambda _status: None)
 
 
 @pytest.mark.parametrize("status", ["UPDATE_FAILED", "CREATE_FAILED", "DELETE_FAILED", "DELETING"])
@@ -258,6 +259,7 @@ def test_a_poll_that_can_not_get_better_ends_the_wait(
 def test_the_time_runs_out(service: Service, images: SageMaker, time: Time) -> None:
     """Exit 8 at the timeout, not before and not long after; the update was accepted."""
     service.updating_reads = 10_000
+    service.on_update = lambda: setattr(time, "seconds", time.seconds + 1.5)  # which is in the 90 s, too
     with pytest.raises(ImagectlError) as failure:
         update(images, time, wait=True, timeout=90.0)
     assert (failure.value.exit_code, failure.value.outcome) == (8, "applied")
@@ -275,7 +277,7 @@ def test_a_wait_that_never_saw_anything_says_why(
     service.answer("DescribeImage", reply, times=1000)
     judge = Judge(ImageUpdate("my-image", {}), images.region)
     with pytest.raises(ImagectlError) as failure:
-        settle(images, judge, timeout=60, clock=time.clock(), watch=lambda _: None)
+        settle(images, judge, start=time.seconds, timeout=60, clock=time.clock(), watch=lambda _: None)
     assert failure.value.exit_code == code
     why = failure.value.message
     with pytest.raises(ImagectlError) as failure:

@@ -79,12 +79,13 @@ def _wait(world: "World", run: "Run") -> None:
     """Of one image."""
     target = world.setup.targets[0]
     run.wanted = {(target.place, target.name): {}}
-    run.timeout = world.setup.options["timeout"]
+    run.timeout, clock = world.setup.options["timeout"], world.clock()
     verb.settle(
         world.connect(target.profile, target.region),
         verb.Judge(ImageUpdate(target.name, {}), target.region),
+        start=clock.now(),
         timeout=run.timeout,
-        clock=world.clock(),
+        clock=clock,
         watch=lambda _status: None,
     )
     world.tell(target.place, Outcome(result="updated", name=target.name, region=target.region))
