@@ -1,4 +1,5 @@
-"""The suite on each Python that is found here, and with the oldest and the newest dependencies admitted.
+"""The suite on each Python that is found here, and with the oldest and the newest dependencies admitted: the
+oldest on the Python that nox itself runs on, 3.11 where the project's own environment is used.
 
 `nox` runs it all, `nox -s python-3.13` one. A Python that isn't here is named and passed over.
 """
@@ -17,6 +18,9 @@ if shutil.which("pyenv"):
     command = ["pyenv", "versions", "--bare"]
     listed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 all is written here
     os.environ["PYENV_VERSION"] = ":".join(v for v in reversed(listed.stdout.split()) if v[0] == "3")
+
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+NEWEST = next((version for version in reversed(PYTHONS) if shutil.which(f"python{version}")), None)
 
 # What no interpreter and no library changes: the project's own files and pictures, shells, what kill -9
 # leaves, another AWS client, and all of the played worlds but the draws. The usual suite runs all of it.
@@ -41,7 +45,7 @@ def suite(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-q", "-n", "4", *ignored, *session.posargs)
 
 
-@nox.session(python=["3.11", "3.12", "3.13", "3.14"], download_python="never")
+@nox.session(python=PYTHONS, download_python="never")
 def python(session: nox.Session) -> None:
     """The fast part of the suite, with the locked dependencies."""
     session.install("--require-hashes", "-r", "requirements-dev.txt")
@@ -60,8 +64,8 @@ def lowest(session: nox.Session) -> None:
     suite(session)
 
 
-@nox.session
+@nox.session(python=NEWEST, download_python="never")
 def newest(session: nox.Session) -> None:
-    """The same with the newest dependencies that pyproject admits, unlocked."""
+    """The same with the newest dependencies that pyproject admits, unlocked, on the newest Python found."""
     session.install("-e", ".[dev]")
     suite(session)

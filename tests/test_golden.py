@@ -72,7 +72,10 @@ CASES: dict[str, tuple[list[str], Callable[[Service], None]]] = {
     ),
     "4-profile": ([*UPDATE, "--profile", "nope"], nothing),
     "5-validation": (UPDATE, answer(error("ValidationException", "Image my-image is in an invalid state."))),
-    "5-update-failed": ([*UPDATE, "--wait"], settling(fail_updates="The role can't be assumed")),
+    "5-update-failed": (
+        [*UPDATE, "--wait"],
+        settling(fail_updates="The role can't be assumed", updating_reads=1),
+    ),
     "5-foreign": (["show", "my-image"], answer(PORTAL, operation="DescribeImage")),
     "6-in-use": (UPDATE, answer(IN_USE)),
     "6-throttled": (UPDATE, answer(THROTTLED)),

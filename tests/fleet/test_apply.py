@@ -476,7 +476,7 @@ def test_most_unsettled_needs_a_wait(run: Run, service: Service) -> None:
     fleet(service, 3)
     assert run("apply", "--yes", "--max-unsettled", "1", stdin=renamed(3)).code == 2
     assert run("apply", "--yes", "--max-unsettled", "1", "--wait", stdin=renamed(3)).code == 0
-    service.fail_updates = "a bad value"
+    service.fail_updates, service.updating_reads = "a bad value", 2
     more = ("--wait", "--max-unsettled", "1", "--max-failures", "1")
     result = run("apply", "--yes", *more, stdin=renamed(3, DisplayName="x"))
     assert (result.code, len(service.calls("UpdateImage"))) == (7, 4)
@@ -621,7 +621,7 @@ def test_waiting_polls_by_pages(run: Run, service: Service) -> None:
 
 def test_waiting_tells_who_failed_and_who_is_late(run: Run, service: Service) -> None:
     fleet(service, 2)
-    service.fail_updates, service.updating_reads = "no such base image", 1
+    service.fail_updates, service.updating_reads = "no such base image", 2
     result = run("apply", "--yes", "--wait", "-o", "json", stdin=renamed(2))
     assert result.code == 7
     assert "no such base image" in records(result.stdout)["image-0"]["Error"]["Message"]

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,7 @@ def test_what_is_told_needs_no_file_that_threads_may_have_taken(
     output: str, fail: str | None, program: list[str], service: Service, tmp_path: Path
 ) -> None:
     """Once an update is sent, no module is loaded any more: each image is told, if no file can be had too."""
-    service.fail_updates = fail
+    service.fail_updates, service.updating_reads = fail, 2
     for name, image in images(6).items():
         service.add(name, **image)
     path = tmp_path / "m.jsonl"
@@ -315,10 +316,11 @@ def test_so_many_are_unsettled_at_most(limit: int, concurrency: int) -> None:
 def test_a_bad_change_stops_after_the_first(count: int) -> None:
     """One unsettled at a time and one failure: the others are left as they were, with or without threads."""
     memory = Memory(images(31))
+    statuses = chain(["UPDATING"], repeat("UPDATE_FAILED"))
 
     def before(called: str, name: str) -> None:
         if memory.sent:
-            memory.images["image-0"] |= {"ImageStatus": "UPDATE_FAILED", "FailureReason": "no"}
+            memory.images["image-0"] |= {"ImageStatus": next(statuses), "FailureReason": "no"}
             memory.images["image-0"]["LastModifiedTime"] = "later"
 
     memory.before = before
