@@ -91,9 +91,7 @@ def run(
             return planned
         # While another update is under way, what is there now is about to change: let the service decide.
         if planned.result == "unchanged" and before.status not in MOVING:
-            if options.wait:  # nothing was sent and it is at rest: settled as it was just seen, or failed
-                Judge(ImageUpdate(update.name, {}), service.region).is_settled(before, 0)
-            return planned
+            return _left_alone(before, planned, options)
     changes = diff(before, update) if before else update.shown()
     announce(Outcome(result="planned", name=update.name, region=service.region, changes=changes))
     try:
@@ -105,7 +103,7 @@ def run(
             service, update, options, busy, start=start, progress=progress, clock=clock, watch=watch
         )
         if found is None:
-            return plan(before, update, service.region)
+            return _left_alone(before, plan(before, update, service.region), options)
         arn = found
     changes = diff(before, update) if before else update.shown()
     if options.wait:
@@ -118,6 +116,13 @@ def run(
         arn=arn,
         changes=changes,
     )
+
+
+def _left_alone(image: Image, planned: Outcome, options: Options) -> Outcome:
+    """The outcome where nothing is sent: the image is at rest and as wanted. Raises where it has failed."""
+    if options.wait:
+        Judge(ImageUpdate(planned.name, {}), planned.region).is_settled(image, 0)
+    return planned
 
 
 def _is_busy(error: ImagectlError) -> bool:

@@ -331,6 +331,19 @@ def test_if_changed_and_wait_tell_a_failure_without_claiming_an_update(
     assert service.operations == ["DescribeImage"]
 
 
+def test_a_busy_image_that_comes_to_be_as_asked_for_may_have_failed(
+    service: Service, images: SageMaker, time: Time
+) -> None:
+    """Somebody else's update was waited for, and failed: exit 5, as where it had failed before."""
+    service.add("my-image", Description="new")
+    service.updating_reads, service.fail_updates = 3, "no such role"
+    images.update(ImageUpdate("my-image", {"Description": "other"}), Progress())
+    with pytest.raises(ImagectlError) as failure:
+        update(images, time, if_changed=True, wait=True)
+    assert (failure.value.exit_code, failure.value.outcome) == (5, None)
+    assert failure.value.message == "image 'my-image' is UPDATE_FAILED: no such role"
+
+
 def test_if_changed_does_not_skip_while_another_update_is_under_way(
     service: Service, images: SageMaker, time: Time
 ) -> None:

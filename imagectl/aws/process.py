@@ -13,7 +13,7 @@ from botocore import credentials
 
 from imagectl.aws.sources import MisshapenError
 
-_LONGEST = 120.0  # seconds: it may send people to a browser
+_LONGEST = 60.0  # seconds, as in AWS's SDK for Go: it may send people to a browser
 _MOST = 1 << 20  # bytes
 
 

@@ -53,6 +53,13 @@ FOUND = {
     "somebody else's update fails after ours was applied": world(
         "update", Event("update fails", 1, "second"), takes=(0.0, 0.9)
     ),
+    "and so it does while an image that is as asked for is waited for": world(
+        "update",
+        Event("update fails", 0, "second"),
+        wanted={"Description": "old"},
+        if_changed=True,
+        takes=(0.5, 2.0),
+    ),
     "and a list of images doesn't say which role": world(
         "apply", Event("update fails", 2, "second"), wanted=ROLE, takes=(0.5, 1.5), stale=1.0
     ),
