@@ -251,7 +251,7 @@ def pause_after(waited: float) -> float:
 # How long a request whose reply was lost is given to show in DescribeImage, in seconds: reads may be
 # stale for some seconds, an update takes up to half a minute.
 _GRACE_UNSEEN, _GRACE_UPDATING = 6.0, 60.0
-_EARLY = 2.0  # an update takes longer, so that a first look by then shows what it began with, or it at work
+_CLOCK = 2.0  # seconds: a reply's Date has whole ones
 
 
 def _find_out(
@@ -280,8 +280,7 @@ def _find_out(
             if first is None:
                 # What was modified since we sent ours may be somebody else's change, that came after it.
                 first, ago = image, clock.now() - since
-                old = image.age is not None and image.age > ago + _EARLY
-                blind = ago > _EARLY and not old
+                blind = image.age is None or image.age <= ago + _CLOCK
             # Before it was seen moving, it may be an earlier update's failure.
             failed = image.status == "UPDATE_FAILED"
             if (failed and moved) or (waited >= _GRACE_UNSEEN and image.status not in MOVING):

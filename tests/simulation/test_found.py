@@ -67,6 +67,14 @@ FOUND = {
     "an image is deleted after the reply was lost": world(
         "update", update("reset after"), Event("deletes", 1, "second"), takes=(0.0, 0.5)
     ),
+    "a stranger is so fast that the first look shows his change": world(
+        "update",
+        Event("sets other values", 0, "second"),
+        update("page after"),
+        wait=False,
+        takes=(0.0, 0.1),
+        latency=0.3,
+    ),
     "a gateway gives up and the service goes on": world(
         "update", update("504 with a page, carried out late"), late=90.0, attempts=1
     ),
