@@ -649,8 +649,9 @@ def test_rollback_lines_are_on_disk_before_the_request(run: Run, service: Servic
     unseen: list[str] = []
 
     def on_update() -> None:
+        sent = {body["ImageName"] for body in service.calls("UpdateImage")}  # before the file is read
         names = {json.loads(line)["ImageArn"].rpartition("/")[2] for line in undo.read_text().splitlines()}
-        unseen.extend({body["ImageName"] for body in service.calls("UpdateImage")} - names)
+        unseen.extend(sent - names)
 
     service.on_update = on_update
     manifest = renamed(12, RoleArn=ROLE) + lines(
