@@ -251,7 +251,7 @@ def pause_after(waited: float) -> float:
 # How long a request whose reply was lost is given to show in DescribeImage, in seconds: reads may be
 # stale for some seconds, an update takes up to half a minute.
 _GRACE_UNSEEN, _GRACE_UPDATING = 6.0, 60.0
-_CLOCK = 2.0  # seconds: a reply's Date has whole ones
+_CLOCK = 2.0  # seconds by which an image's age may be wrong: two hosts' clocks, a Date of whole seconds
 
 
 def _find_out(

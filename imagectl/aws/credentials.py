@@ -17,7 +17,8 @@ from imagectl.aws.sources import MisshapenError, Source, not_had
 # What was just had is not had again at once, however soon it ends: a credential process may be slow.
 _FRESH = 60.0  # seconds
 
-# What they may take where nobody is asked for a code, in seconds: a process may send people to a browser.
+# Seconds that they may take where nobody is asked for a code: a chain of roles is several calls, each with
+# attempts and timeouts of its own.
 _LONGEST = 300.0
 
 

@@ -120,11 +120,11 @@ def not_had(exc: Exception, source: Source, trouble: Any = None) -> ImagectlErro
     row = _row(exc, source)
     message = (row.message or "{detail}").format(gives=source.gives, detail=_detail(exc, source))
     status = _status(exc)
-    passes = row.kind == "transient" or _passes(exc, status)
+    behind = _passes(exc, status)
     return ImagectlError(
-        "transient" if passes else "access",
+        "transient" if behind or row.kind == "transient" else "access",
         f"{_where(source, exc)}{message}{f' (HTTP {status})' if status else ''}",
-        hint=_hint(exc, row, source) if row.kind == "transient" or not passes else NETWORK,
+        hint=NETWORK if behind else _hint(exc, row, source),
         code=None if isinstance(exc, MisshapenError) else type(exc).__name__,
         operation=source.call,
         http_status=status,

@@ -178,19 +178,19 @@ def a_wait_holds_nobody_up(seen: Seen) -> Iterator[str]:
         if sent and not limited and _is_plain(seen, run) and not seen.signals(run):
             if any(target.expected for target in seen.setup.targets) or seen.meddled or run.purpose == "undo":
                 continue
-            if _begins_busy(seen, run):
+            if _is_busy_still(seen, run):
                 continue
             if sent[-1] > sent[0] + len(sent) * (2 * seen.setup.network.latency) + _MOMENT:
                 yield f"run {run.number} took {sent[-1] - sent[0]:.1f} s to send {len(sent)} images"
 
 
-def _begins_busy(seen: Seen, run: Run) -> bool:
-    """Whether an image may still be changed by what an earlier run sent."""
+def _is_busy_still(seen: Seen, run: Run) -> bool:
+    """Whether what an earlier run sent may still be changing an image that this one sends."""
     earlier = (
         request for other in seen.runs if other.number < run.number for request in seen.requests(other)
     )
-    takes = seen.setup.nature.takes[1]
-    return any(r.carried is not None and r.carried + takes > run.started for r in earlier)
+    names, takes = set(_first_sent(seen, run)), seen.setup.nature.takes[1]
+    return any(r.name in names and r.carried is not None and r.carried + takes > run.started for r in earlier)
 
 
 def nothing_is_left_unsent_without_a_reason(seen: Seen) -> Iterator[str]:
@@ -220,9 +220,11 @@ def a_file_that_fails_stops_it(seen: Seen) -> Iterator[str]:
     """Where a rollback line or a record can't be written, that is the run's error, and it is stopped."""
     for run in _ended(seen):
         failed = [when for when, what in seen.events(run) if what in {*_STOPPED_BY_DISK, "output fails"}]
+        bugs = {when for when, what in seen.events(run) if what == "a bug"}
         if not failed:
             continue
-        if run.code not in {EXIT_CODES["internal"], 130, 143} and not run.bugs:  # a bug may be told instead
+        # A bug in the same moment is told instead.
+        if run.code not in {EXIT_CODES["internal"], 130, 143} and failed[0] not in bugs:
             yield f"run {run.number}: exit {run.code}, though it could not write"
         for name, sent in _first_sent(seen, run).items():
             if sent > failed[0] + seen.stalled(run) + _MOMENT:
