@@ -44,7 +44,10 @@ class Session:
         fds = {self._ours[name]: name for name in ("stdout", "stderr") if name in self._ours}
         end = time.monotonic() + seconds
         while fds and not done(self.output):
-            assert time.monotonic() < end, f"nothing more after {seconds} s: {self.output}"
+            if time.monotonic() > end:
+                self.process.kill()
+                self.process.wait()
+                raise AssertionError(f"no end after {seconds} s: {self.output}")
             for fd in select.select(list(fds), [], [], 0.1)[0]:
                 try:
                     data = os.read(fd, 65536)

@@ -237,9 +237,8 @@ def test_what_a_signal_leaves_half_made_says_nothing_at_its_end(service: Service
     assert told(done.stderr)
 
 
-def test_at_any_moment(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_any_moment(service: Service) -> None:
     """Exit 130 with one line, or done; never a traceback, and never a claim that isn't so."""
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # it would make the interpreter's start long
     moments = random.Random(4)
     for number in range(25):
         name = f"New {number}"  # by it, as what the one before sent may come in late
