@@ -185,6 +185,30 @@ def test_a_full_pipe_keeps_nobody_from_ending(
         assert err.decode() == said
 
 
+def test_a_full_pipe_keeps_the_second_signal_of_a_run_from_nothing(service: Service, tmp_path: Path) -> None:
+    """The first lets finish what is under way; the second ends it, and names what has no record."""
+    sent = threading.Event()
+    service.on_update = lambda: sent.set() if len(service.calls("UpdateImage")) == 40 else None
+    manifest = tmp_path / "manifest.jsonl"
+    with manifest.open("w") as lines:
+        for number in range(40):
+            service.add(f"image-{number}")
+            lines.write(json.dumps({"ImageName": f"image-{number}", "Description": "x" * 512}) + "\n")
+    read, write = full_pipe()
+    run = [*UPDATE[:3], "apply", str(manifest), "--yes", "-o", "json"]
+    process = subprocess.Popen(run, stdout=write, stderr=subprocess.PIPE)
+    assert sent.wait(30)
+    time.sleep(1.5)  # now it is stuck, and has been for a while
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)  # or the two would be one
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    os.close(read)
+    os.close(write)
+    assert process.returncode == 130
+    assert all(f"image-{number}" in json.loads(err)["Error"]["Message"] for number in range(40))
+
+
 @pytest.mark.parametrize("number", [number for number, _, _ in SIGNALS])
 def test_an_ignored_signal_stays_ignored(service: Service, number: signal.Signals) -> None:
     """As under nohup: what the caller ignores ends nothing."""

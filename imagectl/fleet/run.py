@@ -44,12 +44,13 @@ def run(
     sender = Sender(options, rollback=rollback, clock=clock, threads=threads, put=results.put)
     desk = _Desk(jobs, results, sender, tell, beat)
     tally = desk.tally
-    with _Signals(results.put) as signals:
+    with _Signals(results.put, clock) as signals:
         caught = None
         try:
             pool = Pool(sender.send, sender.in_turn(jobs), min(options.concurrency, len(jobs)), threads)
             signals.wait = pool.size > 0
             while desk.untold:
+                signals.listened = clock.now()
                 # Without threads a signal is there only where it came while they were to be started.
                 number = None if pool.size else desk.take_what_is_there()
                 if number is None and (pool.size or not pool.one()):
@@ -146,19 +147,22 @@ def _abandoned(names: Sequence[str], left: int) -> str:
     return f"whether these were updated is not known: {', '.join(names)}"
 
 
+_DEAF = 1.0  # seconds without a look at what came in
+
+
 class _Signals:
     """While a record is printed, a signal must not tear it: it is queued with the results instead.
 
-    `resume` lets a signal do after all what it did before. A third one does so by itself: whoever is stuck
-    in a write to a full pipe can still be ended. So does the first where there is nobody to `wait` for: then
-    the second lets what is known be told.
+    `resume` lets a signal do after all what it did before. The second does so by itself where nobody has
+    `listened` for a while, as where a full pipe is written to; a third does in any case. So does the first
+    where there is nobody to `wait` for: then the second lets what is known be told.
     """
 
-    def __init__(self, put: Callable[[int], None]) -> None:
-        self._put = put
+    def __init__(self, put: Callable[[int], None], clock: Clock) -> None:
+        self._put, self._clock = put, clock
         self._before: dict[int, Callable[[int, FrameType | None], Any]] = {}
         self._seen = 0
-        self.wait = True
+        self.wait, self.listened = True, clock.now()
 
     def __enter__(self) -> Self:
         with suppress(ValueError):  # not in the main thread, where only tests are
@@ -176,7 +180,14 @@ class _Signals:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._seen += 1
-        if self._seen > 2 or (self._seen == 1 and not self.wait):
+        match self._seen:
+            case 1:
+                at_once = not self.wait
+            case 2:
+                at_once = self.wait and self._clock.now() - self.listened > _DEAF
+            case _:
+                at_once = True
+        if at_once:
             self._before[number](number, frame)
         self._put(number)
 

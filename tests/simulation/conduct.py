@@ -15,6 +15,7 @@ from .events import PLAIN
 from .world import Run, Seen, Told
 
 _MOMENT = 0.5  # seconds in which what is known gets about
+_DEAF = 1.0  # seconds after which a run that is stuck hears signals no more, and so ends at the second
 _THROTTLES = frozenset(("throttled", "429"))
 _COUNTS = r"(\d+) (updated|requested|unchanged|failed|not settled in time)"
 _STOPPED_BY_DISK = frozenset(("full", "write fails", "sync fails"))
@@ -29,16 +30,18 @@ def a_signal_is_heard(seen: Seen) -> Iterator[str]:
         for name, sent in _first_sent(seen, run).items():
             if sent > signals[0] + patience:
                 yield f"run {run.number} began with {name} {sent - signals[0]:.1f} s after a signal"
-        stuck = _is_stuck(seen, run)
-        if run.ended > signals[0] + _finishing(seen, run) + patience and not stuck:
+        stuck = _stuck(seen, run)
+        if run.ended > signals[0] + _finishing(seen, run) + patience and stuck is None:
             yield f"run {run.number} went on for {run.ended - signals[0]:.1f} s after a signal"
-        last = signals[2 if stuck else 1 :]
+        last = [at for at in signals[1:2] if stuck is None or at > stuck + _DEAF] or signals[2:]
         if last and run.ended > last[0] + patience:
             yield f"run {run.number} went on for {run.ended - last[0]:.1f} s after another signal"
 
 
 def the_first_signal_lets_finish(seen: Seen) -> Iterator[str]:
-    """What is under way is finished and told, if threads do it. No record is torn, by a second one either."""
+    """What is under way is finished and told, if threads do it. No record is torn, by a second one either,
+    unless it comes when nobody has listened for a while.
+    """
     for run in _ended(seen):
         signals, alone = seen.signals(run), any(what == "no thread" for _, what in seen.events(run))
         finished = {told.name for told in _told(seen, run)}
@@ -46,13 +49,13 @@ def the_first_signal_lets_finish(seen: Seen) -> Iterator[str]:
         for told in _told(seen, run):
             requests = [r for r in seen.requests(run) if r.name == told.name]
             answered = max((r.sent for r in requests), default=0.0) + 2 * seen.setup.network.latency
-            if told.result == "requested" and signals and not alone and not _is_stuck(seen, run):
+            if told.result == "requested" and signals and not alone and _stuck(seen, run) is None:
                 plain = all(r.fate == "own" for r in requests)
                 if plain and told.when > max(answered, signals[0]) + seen.stalled(run) + _MOMENT:
                     yield f"run {run.number} waited for {told.name} after a signal"
         if len(signals) == 1 and left and not alone:
             yield f"run {run.number} did not finish {left} after the first signal"
-        if run.torn and len(signals) < 3 and not alone:
+        if run.torn and len(signals) < (2 if seen.stalled(run) else 3) and not alone:
             yield f"run {run.number} tore a record"
         if run.deaf:
             yield f"run {run.number} hears no signal any more"
@@ -76,9 +79,10 @@ def what_is_in_doubt_is_named(seen: Seen) -> Iterator[str]:
         unsent = set(_named(run)) - _first_sent(seen, run).keys()
         if len(unsent) > seen.setup.options["concurrency"]:  # each thread may be about to send one
             yield f"run {run.number} doubts whether {', '.join(unsent)} were updated, which it never sent"
-        for name in [] if _is_stuck(seen, run) else _named(run):
+        for name in _named(run) if _stuck(seen, run) is None else []:
             requests = [r for r in seen.requests(run) if r.name == name]
-            if requests and all(r.carried is None and r.fate in PLAIN for r in requests):
+            turned_away = all(r.carried is None and r.fate in PLAIN for r in requests)
+            if requests and turned_away and not _dies(seen, run):
                 answered = max(r.sent for r in requests) + 2 * seen.setup.network.latency + 5
                 if run.ended > answered + seen.stalled(run):
                     yield f"run {run.number} doubts whether {name} was updated, which was always turned away"
@@ -448,9 +452,9 @@ def _first_sent(seen: Seen, run: Run) -> dict[str, float]:
     return first
 
 
-def _is_stuck(seen: Seen, run: Run) -> bool:
-    """Whether nobody reads what it prints: then the third signal ends it."""
-    return any(what == "output is stuck" for _, what in seen.events(run))
+def _stuck(seen: Seen, run: Run) -> float | None:
+    """Since when nobody reads what it prints."""
+    return next((when for when, what in seen.events(run) if what == "output is stuck"), None)
 
 
 def _is_late(told: Told) -> bool:
