@@ -180,7 +180,7 @@ class Progress:
     """
 
     outcome: Applied | None = None  # None: nothing was to be sent
-    late: bool = False  # whether an attempt may still be carried out, whatever came of the others
+    doubts: int = 0  # how many attempts are not known to have been turned away
     name: str = ""
     resume: str = ""  # the command that finds out, or goes on
     known: str = ""  # of many updates: what is known, in words

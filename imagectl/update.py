@@ -107,7 +107,7 @@ def run(
         arn = found
     changes = diff(before, update) if before else update.shown()
     if options.wait:
-        judge = Judge(update, service.region, before, progress.late)
+        judge = Judge(update, service.region, before, progress.doubts > 1)
         settle(service, judge, start=start, timeout=options.timeout, clock=clock, watch=watch)
     return Outcome(
         result="updated" if options.wait else "requested",
@@ -196,7 +196,8 @@ def look_up(
 
     `since` is when it was first sent.
     """
-    found = _find_out(service, update, since, late=lost.late, clock=clock, watch=watch)
+    several = progress.doubts > 1
+    found = _find_out(service, update, since, late=lost.late, several=several, clock=clock, watch=watch)
     if isinstance(found, Image):
         progress.outcome = "applied"
         return found.arn
@@ -255,13 +256,21 @@ _CLOCK = 2.0  # seconds by which an image's age may be wrong: two hosts' clocks,
 
 
 def _find_out(
-    service: Service, update: ImageUpdate, since: float, *, late: bool, clock: Clock, watch: Watch
+    service: Service,
+    update: ImageUpdate,
+    since: float,
+    *,
+    late: bool,
+    several: bool,
+    clock: Clock,
+    watch: Watch,
 ) -> Image | Applied:
     """Whether a request without a reply was carried out: the image as asked for, or what else is known.
 
     `not-applied` only where the image was seen at rest, other than asked for, until a stale read is
     past believing; a read that fails, an image that is gone or that somebody changes meanwhile, an update
-    that doesn't end, or a request that may still come (`late`) leaves it unknown.
+    that doesn't end, or a request that may still come (`late`) leaves it unknown. So does a failed update
+    where `several` may have been carried out: the others may not have failed.
     """
     moved, blind, newest = False, False, Newest()
     first: Image | None = None
@@ -284,7 +293,7 @@ def _find_out(
             # Before it was seen moving, it may be an earlier update's failure.
             failed = image.status == "UPDATE_FAILED"
             if (failed and moved) or (waited >= _GRACE_UNSEEN and image.status not in MOVING):
-                as_it_was = failed or (image.fields == first.fields and not blind)
+                as_it_was = (failed and not several) or (image.fields == first.fields and not blind)
                 return "unknown" if late or not as_it_was or _is_alike(image, update) else "not-applied"
     return "unknown"
 
@@ -342,14 +351,14 @@ class Newest:
 class Judge:
     """Whether one image is settled, by all looks at it.
 
-    `before` is the image as it was read before the update, if it was. `late`: whether an earlier attempt of
-    the update may still be carried out. `seen` is its newest state that was seen.
+    `before` is the image as it was read before the update, if it was. `doubt`: whether an earlier attempt of
+    the update may have been carried out, or may still be. `seen` is its newest state that was seen.
     """
 
     update: ImageUpdate
     region: str
     before: InitVar[Image | None] = None
-    late: bool = False
+    doubt: bool = False
     seen: Image | None = field(init=False, default=None)
     _newest: "Newest" = field(init=False)
     _moved: bool = field(init=False, default=False)
@@ -385,9 +394,9 @@ class Judge:
         # Only an update that failed says something of ours, and not where all is as asked for: then ours
         # came before the one that failed.
         if self.update.wanted and image.status == "UPDATE_FAILED" and diff(image, self.update):
-            outcome = "unknown" if self.late or _is_alike(image, self.update) else "not-applied"
-            if self.late:
-                reason += "; an earlier attempt, whose reply was lost, may still be carried out"
+            outcome = "unknown" if self.doubt or _is_alike(image, self.update) else "not-applied"
+            if self.doubt:
+                reason += "; what came of an earlier attempt, whose reply was lost, is not known"
         return ImagectlError(
             "refused",
             f"image '{self.update.name}' is {image.status}{reason}",

@@ -18,40 +18,40 @@ class Attempts:
     progress: Progress | None = None
     begun: int = 0
     answered: int = 0  # how many came to a reply that can be read, or visibly to none
-    written: int = 0  # of how many something may have reached the service
-    turned_away: int = 0  # how many of those the service is known not to have carried out
+    doubts: int = 0  # of how many something may have reached the service, and is not known to be turned away
     late: bool = False  # whether one of them may still be carried out, whatever came of the others
 
     def begin(self) -> None:
         self.begun += 1
-        self._tell()
+        self._tell(0)
 
     def write(self) -> None:
         """From here on something of the request may arrive."""
-        self.written += 1
-        self._tell()
+        self._tell(1)
 
     def receive(self, parsed_response: dict[str, Any] | None, exception: Exception | None) -> None:
         self.answered += 1
+        turned_away = False
         if exception is not None:
-            self.turned_away += isinstance(exception, NEVER_CARRIED_OUT)
+            turned_away = isinstance(exception, NEVER_CARRIED_OUT)
             self.late |= type(exception).__name__ == "ReadTimeoutError"
         elif parsed_response is not None:
             meta = parsed_response.get("ResponseMetadata", {})
             status = meta.get("HTTPStatusCode", 0)
-            self.turned_away += 400 <= status < 500 and status != 408
+            turned_away = 400 <= status < 500 and status != 408
             # A gateway doesn't know what becomes of a request that it has passed on.
             self.late |= status in {408, 504} or (status >= 500 and not meta.get("RequestId"))
-        self._tell()
+        self._tell(-turned_away)
 
-    def _tell(self) -> None:
+    def _tell(self, doubts: int) -> None:
+        self.doubts += doubts
         if self.progress:
             self.progress.outcome = self.outcome
-            self.progress.late |= self.late
+            self.progress.doubts += doubts
 
     @property
     def outcome(self) -> Applied:
-        return "not-applied" if self.turned_away == self.written else "unknown"
+        return "unknown" if self.doubts else "not-applied"
 
     def facts(self, operation: str) -> dict[str, Any]:
         """What an error of this call says of its attempts."""

@@ -77,12 +77,11 @@ class Backend:
         nature: Nature,
         *,
         now: Callable[[], float],
-        run: Callable[[], int],
         chance: Callable[[], float],
         log: Callable[..., None],
     ) -> None:
         self.place, self.nature = place, nature
-        self._now, self._run, self._chance, self._log = now, run, chance, log
+        self._now, self._chance, self._log = now, chance, log
         self.images: dict[str, PlayedImage] = {}
         self.requests: list[Request] = []
         self.asked: Counter[tuple[int, str]] = Counter()  # by run and operation
@@ -191,7 +190,6 @@ class Backend:
 
     def _admits(self, operation: str) -> bool:
         """The token bucket of an operation."""
-        self.asked[self._run(), operation] += 1
         rate = self.nature.rates.get(operation)
         if rate is None:
             return True

@@ -151,6 +151,7 @@ class Client:
         answers: list[Answer] = []
         there, back = network.latency * scheduler.jitter(), network.latency * scheduler.jitter()
         if fate.carried != "never":
+            self._backend.asked[self._weather.run, operation] += 1
             late = network.late if fate.carried == "late" else 0
             scheduler.at(scheduler.now + there + late, lambda: answers.append(carry_out()))
         patience = self._patience(fate, within)

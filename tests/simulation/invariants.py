@@ -415,7 +415,7 @@ _IN_WORDS: dict[str, set[str | None]] = {
     "the update was accepted": {"applied"},
     "the update was not applied": {"not-applied"},
     "whether the update was applied could not be found out": {"unknown"},
-    "may still be carried out": {"unknown"},
+    "what came of an earlier attempt": {"unknown"},
 }
 
 

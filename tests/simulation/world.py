@@ -308,7 +308,6 @@ class World:
                 Place(account, region),
                 self.setup.nature,
                 now=lambda: self.scheduler.now,
-                run=lambda: self.run,
                 chance=self._random,
                 log=self.log,
             )
