@@ -6,7 +6,7 @@ import pytest
 from simulation.__main__ import described, play, traced
 from simulation.backend import Nature
 from simulation.client import Network
-from simulation.events import Event
+from simulation.events import SIGNALS, Event
 from simulation.invariants import broken
 from simulation.setup import Setup, Target
 
@@ -255,6 +255,12 @@ RARE = {
         images=3,
         wait=False,
     ),
+    "three signals in a moment to a reader that reads no more": world(
+        "apply",
+        Event("output is stuck", 1, "record"),
+        *(Event(kind, 0, "second") for kind in SIGNALS),
+        wait=False,
+    ),
     "a signal while threads are started": world(
         "apply", Event("Ctrl-C", 42, "step"), images=4, concurrency=4, wait=False
     ),
@@ -270,6 +276,19 @@ RARE = {
         for step in range(46, 62, 3)
     },
     **{
+        f"a second signal, at step {step}, while the first ends what the only thread waits for": world(
+            "apply",
+            Event("no more threads", 1, "thread"),
+            update("reset after"),
+            Event("Ctrl-C", 3, "DescribeImage"),
+            Event("SIGTERM", step, "step"),
+            wait=False,
+            images=2,
+            takes=(5.0, 6.0),
+        )
+        for step in range(88, 97)
+    },
+    **{
         f"two signals while lines are written, the second at sync {sync}": world(
             "apply",
             Event("Ctrl-C", 1, "write"),
@@ -281,14 +300,18 @@ RARE = {
         )
         for sync in (1, 2, 3)
     },
-    "two signals while records are printed": world(
-        "apply",
-        Event("Ctrl-C", 1, "record"),
-        Event("SIGTERM", 2, "record"),
-        images=4,
-        concurrency=4,
-        wait=False,
-    ),
+    **{
+        f"two signals while records are printed, with replies in {latency} s": world(
+            "apply",
+            Event("Ctrl-C", 1, "record"),
+            Event("SIGTERM", 2, "record"),
+            images=4,
+            concurrency=4,
+            wait=False,
+            latency=latency,
+        )
+        for latency in (0.05, 1.0)
+    },
     "signals while a lost reply is looked up": world(
         "apply",
         update("500 after"),
