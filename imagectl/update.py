@@ -369,7 +369,7 @@ class Judge:
     def is_settled(self, image: Image, waited: float) -> bool:
         """Settled, or not yet. Raises `refused` on a state that can't become CREATED.
 
-        `waited` is how long ago the update was accepted.
+        `waited` is how long after the update was accepted the image was asked for.
         """
         if not self._newest.takes(image):
             return False

@@ -116,10 +116,11 @@ class Watcher:
         return min(pause, max(self.timeout - (now - min(since)), pause_after(0)))
 
     def _look(self, batch: dict[str, Waiting]) -> None:
-        for name, read in self._read(batch):
+        time = _Time.of(batch.values(), self.timeout, self.clock)
+        for name, read in self._read(batch, time):
             one = batch[name]
             if isinstance(read, Image):
-                self._judge(one, read)
+                self._judge(one, read, time.asked)
             elif read.kind in PASSING:
                 one.trouble = read
             else:
@@ -127,18 +128,17 @@ class Watcher:
             if self.leave.is_set():
                 return
 
-    def _judge(self, one: Waiting, image: Image) -> None:
+    def _judge(self, one: Waiting, image: Image, asked: float) -> None:
         one.trouble = None
-        waited = self.clock.now() - one.since
         try:
-            if one.judge.is_settled(image, waited):
+            if one.judge.is_settled(image, asked - one.since):
                 self._finish(one, None, settled=True)
         except ImagectlError as failed:
             self._finish(one, failed)
 
-    def _read(self, batch: dict[str, Waiting]) -> Iterator[tuple[str, Read]]:
+    def _read(self, batch: dict[str, Waiting], time: "_Time") -> Iterator[tuple[str, Read]]:
         """How the images are now, in as few calls as will do; a failure is that of the images it concerns."""
-        singly, time = dict(batch), _Time.of(batch.values(), self.timeout, self.clock)
+        singly = dict(batch)
         if len(batch) * PAGE > self.size:
             count = 0
             try:
@@ -188,6 +188,7 @@ class _Time:
     first: float
     last: float
     clock: Clock
+    asked: float = 0.0  # when the last look was asked for: what it shows is no newer than that
 
     @classmethod
     def of(cls, batch: Iterable[Waiting], timeout: float, clock: Clock) -> "_Time":
@@ -196,7 +197,7 @@ class _Time:
 
     def left(self) -> float:
         """How many seconds the next look may take. Raises `transient` where there is no time for one."""
-        now = self.clock.now()
+        self.asked = now = self.clock.now()
         if now >= self.last:
             raise ImagectlError("transient", "there was no time for it")
         return time_to_look(self.first - now)

@@ -19,8 +19,9 @@ from imagectl.fleet.manifest import Entry
 from imagectl.fleet.paced import Paced
 from imagectl.fleet.pool import THREADS
 from imagectl.fleet.sender import FleetOptions, Job, Sender
+from imagectl.fleet.settling import Waiting, Watcher
 from imagectl.image import Image, ImageUpdate, Outcome, Page, Progress
-from imagectl.update import Clock, plan
+from imagectl.update import Clock, Judge, plan
 
 ARN = "arn:aws:sagemaker:us-east-1:111111111111:image/my-image"
 
@@ -270,3 +271,40 @@ def test_nothing_is_sent_after_the_images_in_doubt_were_named() -> None:
         "my-image",
         "us-east-1",
     )
+
+
+class Slow:
+    """Shows an earlier update's failure, in replies that take four seconds."""
+
+    region, attempts = "us-east-1", 1
+
+    def __init__(self) -> None:
+        self.now, self.looks = 0.0, list[float]()
+
+    def once(self) -> "Slow":
+        return self
+
+    def update(self, update: ImageUpdate, progress: Progress) -> str:
+        raise NotImplementedError
+
+    def describe(self, name: str, *, within: float | None = None) -> Image:
+        self.looks.append(self.now)
+        self.now += 4
+        return Image({"ImageName": name, "ImageArn": ARN, "ImageStatus": "UPDATE_FAILED"})
+
+    def page(self, token: str | None = None, *, within: float | None = None, **filters: object) -> Page:
+        return Page([self.describe("my-image")])
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_failure_is_as_old_as_the_look_that_showed_it(size: int) -> None:
+    """A reply that comes ten seconds after the acceptance, but was asked for before, may be a late read."""
+    service, update, told = Slow(), ImageUpdate("my-image", {"Description": "new"}), list[ImagectlError]()
+    clock = Clock(lambda: service.now, random=lambda: 0.0)
+    watcher = Watcher(service, size, 60.0, clock, THREADS, THREADS.event())
+    judge = Judge(update, service.region)
+    watcher.expect(Waiting(update, lambda error, _: told.extend([error] if error else []), 0.0, judge))
+    while (pause := watcher.round()) is not None:
+        service.now += pause
+    assert [error.code for error in told] == ["UPDATE_FAILED"]
+    assert service.looks[-2] < 10 <= service.looks[-1]
