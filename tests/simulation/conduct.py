@@ -11,7 +11,7 @@ from imagectl.errors import EXIT_CODES
 from imagectl.image import PAGE
 
 from .backend import Request
-from .events import PLAIN
+from .events import BUGS, PLAIN
 from .world import Run, Seen, Told
 
 _MOMENT = 0.5  # seconds in which what is known gets about
@@ -87,7 +87,9 @@ def what_is_in_doubt_is_named(seen: Seen) -> Iterator[str]:
                 if run.ended > answered + seen.stalled(run):
                     yield f"run {run.number} doubts whether {name} was updated, which was always turned away"
             told = [one.result for one in _told(seen, run) if one.name == name]
-            if told:
+            # A signal that ends it in whatever it is doing may come between a record and its being noted.
+            at_once = len(seen.signals(run)) > 2 or seen.stalled(run)
+            if told and not at_once:
                 yield f"run {run.number} doubts whether {name} was updated, and says {told[0]}"
             answered = max((r.sent for r in requests), default=0.0) + 2 * seen.setup.network.latency
             if _is_plain(seen, run) and not run.timeout and run.ended > answered + _MOMENT:
@@ -224,7 +226,7 @@ def a_file_that_fails_stops_it(seen: Seen) -> Iterator[str]:
     """Where a rollback line or a record can't be written, that is the run's error, and it is stopped."""
     for run in _ended(seen):
         failed = [when for when, what in seen.events(run) if what in {*_STOPPED_BY_DISK, "output fails"}]
-        bugs = {when for when, what in seen.events(run) if what == "a bug"}
+        bugs = {when for when, what in seen.events(run) if what in BUGS}
         if not failed:
             continue
         # A bug in the same moment is told instead.
