@@ -185,6 +185,11 @@ class Progress:
     resume: str = ""  # the command that finds out, or goes on
     known: str = ""  # of many updates: what is known, in words
 
+    @property
+    def several(self) -> bool:
+        """Whether more than one attempt may have been carried out: one tells nothing of the others."""
+        return self.doubts > 1
+
 
 class Page(NamedTuple):
     """One page of ListImages, and the token of the next; None where there is none."""

@@ -107,7 +107,7 @@ def run(
         arn = found
     changes = diff(before, update) if before else update.shown()
     if options.wait:
-        judge = Judge(update, service.region, before, progress.doubts > 1)
+        judge = Judge(update, service.region, before, progress.several)
         settle(service, judge, start=start, timeout=options.timeout, clock=clock, watch=watch)
     return Outcome(
         result="updated" if options.wait else "requested",
@@ -196,8 +196,9 @@ def look_up(
 
     `since` is when it was first sent.
     """
-    several = progress.doubts > 1
-    found = _find_out(service, update, since, late=lost.late, several=several, clock=clock, watch=watch)
+    found = _find_out(
+        service, update, since, late=lost.late, several=progress.several, clock=clock, watch=watch
+    )
     if isinstance(found, Image):
         progress.outcome = "applied"
         return found.arn
@@ -351,14 +352,14 @@ class Newest:
 class Judge:
     """Whether one image is settled, by all looks at it.
 
-    `before` is the image as it was read before the update, if it was. `doubt`: whether an earlier attempt of
-    the update may have been carried out, or may still be. `seen` is its newest state that was seen.
+    `before` is the image as it was read before the update, if it was. `several`: whether an earlier attempt
+    of the update may have been carried out too, or may still be. `seen` is its newest state that was seen.
     """
 
     update: ImageUpdate
     region: str
     before: InitVar[Image | None] = None
-    doubt: bool = False
+    several: bool = False
     seen: Image | None = field(init=False, default=None)
     _newest: "Newest" = field(init=False)
     _moved: bool = field(init=False, default=False)
@@ -394,8 +395,8 @@ class Judge:
         # Only an update that failed says something of ours, and not where all is as asked for: then ours
         # came before the one that failed.
         if self.update.wanted and image.status == "UPDATE_FAILED" and diff(image, self.update):
-            outcome = "unknown" if self.doubt or _is_alike(image, self.update) else "not-applied"
-            if self.doubt:
+            outcome = "unknown" if self.several or _is_alike(image, self.update) else "not-applied"
+            if self.several:
                 reason += "; what came of an earlier attempt, whose reply was lost, is not known"
         return ImagectlError(
             "refused",

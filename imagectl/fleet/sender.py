@@ -349,7 +349,7 @@ class Sender:
             with self._stopped_by_death():
                 self._finish(job, outcome)
 
-        judge = Judge(sending.update, job.service.region, sending.current, sending.progress.doubts > 1)
+        judge = Judge(sending.update, job.service.region, sending.current, sending.progress.several)
         self._watcher(job).add(Waiting(sending.update, done, self._clock.now(), judge))
         return None
 

@@ -102,9 +102,8 @@ def _knowable(seen: Seen, run: Run) -> Iterator[str]:
             long = seen.setup.nature.takes[1] > 10 or (told.place, told.name) in seen.meddled
             blind = seen.setup.stall or told.name in seen.setup.nature.trims  # looked late, or in vain
             # One that failed doesn't say whether another was carried out, and overwritten since.
-            mixed = (
-                any(r.failed for r in requests) and len({*doubtful, *(r for r in requests if r.failed)}) > 1
-            )
+            failed = {r for r in requests if r.failed}
+            mixed = failed and len(failed.union(doubtful)) > 1
             if not (late or long or blind or mixed):
                 yield f"{_said(told)}, but a look says more"
 

@@ -90,28 +90,23 @@ FOUND = {
     "carried out twice, and the second fails": world(
         "update", update("500 after"), takes=(0.0, 0.1), failing=frozenset({2})
     ),
-    "and the first is overwritten before that": world(
-        "update",
-        update("500 after"),
-        Event("sets other values", 0, "second"),
-        takes=(0.0, 0.1),
-        failing=frozenset({2}),
-        latency=0.1,
-    ),
+    **{
+        f"and the first is overwritten before that, by {verb}": world(
+            verb,
+            update("500 after"),
+            Event("sets other values", 0, "second"),
+            takes=(0.0, 0.1),
+            failing=frozenset({2}),
+            latency=0.1,
+        )
+        for verb in ("update", "apply")
+    },
     "and the reply of the second is lost, too": world(
         "update",
         update("500 after", 1, 2),
         update("throttled", 3),
         Event("sets other values", 0, "second"),
         wait=False,
-        takes=(0.0, 0.1),
-        failing=frozenset({2}),
-        latency=0.1,
-    ),
-    "or it is overwritten where many are sent": world(
-        "apply",
-        update("500 after"),
-        Event("sets other values", 0, "second"),
         takes=(0.0, 0.1),
         failing=frozenset({2}),
         latency=0.1,
